@@ -1,0 +1,2 @@
+-- The ledger's functions.
+select 1;

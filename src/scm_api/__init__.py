@@ -1,0 +1,1 @@
+"""scm-api: inventory and procurement in one live flow."""

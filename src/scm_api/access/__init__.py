@@ -1,0 +1,1 @@
+"""Organizations and the keys that open them."""

@@ -1,0 +1,96 @@
+"""The HTTP process: middleware, routes, and the OpenAPI document."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from scm_api import wiring
+from scm_api.core.errors import Problem
+from scm_api.core.guards import BodySizeGuard, LastResort, RequestId
+from scm_api.core.openapi import document
+from scm_api.core.problems import error_response, from_http, from_validation
+from scm_api.core.routing import IndexedRouter
+from scm_api.core.runtime import Runtime
+from scm_api.system import health
+
+EXPOSED = (
+    "ETag",
+    "Location",
+    "Link",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Idempotent-Replayed",
+    "X-Request-Id",
+    "Deprecation",
+    "Sunset",
+    "Content-Disposition",
+)
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The application over one runtime; the caller disposes of the runtime's database."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await runtime.database.dispose()
+
+    app = bare_app(lifespan)
+    app.state.runtime = runtime
+    if runtime.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=runtime.settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
+            expose_headers=EXPOSED,
+        )
+    return app
+
+
+def bare_app(lifespan: Any = None) -> FastAPI:
+    """The application without a runtime: enough to produce the OpenAPI document."""
+    app = FastAPI(
+        title="scm-api",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    for router in wiring.routers:
+        app.router.routes.extend(router.routes)
+    app.router.routes.extend(health.routes)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _framework)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(BodySizeGuard, default_limit=1_000_000)
+    app.add_middleware(LastResort)
+    app.add_middleware(RequestId)
+    router = app.router
+    router.middleware_stack = IndexedRouter(router.routes, router.app)
+    return app
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error_response(request, error)
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_response(request, from_http(error))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return error_response(request, from_validation(error))

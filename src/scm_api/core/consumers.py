@@ -1,0 +1,115 @@
+"""Consumers: code that follows the event feed, each with a bookmark of its own per organization.
+
+The bookmark moves in the transaction of the consumer's effects, so every event counts exactly once.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from scm_api.core import outbox
+from scm_api.core.db import Base, Owned
+from scm_api.core.runtime import Runtime
+from scm_api.core.tx import Principal, Tx
+
+Consumer = Callable[[Tx, Sequence[asyncpg.Record]], Awaitable[None]]
+_consumers: dict[str, tuple[Consumer, list[str]]] = {}
+_BATCH = 500
+
+
+class EventConsumer(Owned, Base):
+    """How far one consumer has read one organization's events."""
+
+    __tablename__ = "event_consumer"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    tx_order: Mapped[int] = mapped_column(BigInteger)
+    seq: Mapped[int] = mapped_column(BigInteger)
+
+
+def consumer(name: str, *types: type[outbox.Event]) -> Callable[[Consumer], Consumer]:
+    """Register a consumer of the given event types."""
+
+    def register(function: Consumer) -> Consumer:
+        if name in _consumers:
+            raise TypeError(f"two consumers named {name!r}")
+        _consumers[name] = function, [event.type for event in types]
+        return function
+
+    return register
+
+
+_BEHIND = """
+select o.id from organization o
+left join event_consumer c on c.organization_id = o.id and c.name = $1
+where exists (
+  select 1 from event e
+  where e.organization_id = o.id
+    and (e.tx_order, e.seq) > (coalesce(c.tx_order, 0), coalesce(c.seq, 0))
+    and e.tx_order < event_horizon()
+)
+"""
+
+
+async def run_once(runtime: Runtime) -> int:
+    """Hand every consumer one batch of each organization's new events; gives their number."""
+    handled = 0
+    for name in _consumers:
+        async with runtime.database.system() as driver:
+            behind = [row["id"] for row in await driver.fetch(_BEHIND, name)]
+        for organization_id in behind:
+            handled += await _advance(runtime, name, organization_id)
+    return handled
+
+
+async def drain(runtime: Runtime) -> None:
+    """Run until no consumer has anything left to read."""
+    while await run_once(runtime):
+        pass
+
+
+async def _advance(runtime: Runtime, name: str, organization_id: UUID) -> int:
+    function, types = _consumers[name]
+    principal = Principal("system", organization_id, name, organization_id, frozenset("*"))
+    async with runtime.database.transaction(
+        principal, now=runtime.clock(), request_id=f"consumer:{name}"
+    ) as tx:
+        await tx.execute(
+            """
+            insert into event_consumer (organization_id, name, tx_order, seq)
+            values ($1, $2, 0, 0) on conflict do nothing
+            """,
+            organization_id,
+            name,
+        )
+        bookmark = await tx.fetchrow(
+            """
+            select tx_order, seq from event_consumer where organization_id = $1 and name = $2
+            for update skip locked
+            """,
+            organization_id,
+            name,
+        )
+        if bookmark is None:
+            return 0
+        events = await outbox.read(tx, outbox.Position(*bookmark), _BATCH)
+        wanted = [event for event in events if event["type"] in types]
+        if wanted:
+            await function(tx, wanted)
+        if events:
+            await tx.execute(
+                """
+                update event_consumer set tx_order = $3, seq = $4
+                where organization_id = $1 and name = $2
+                """,
+                organization_id,
+                name,
+                events[-1]["tx_order"],
+                events[-1]["seq"],
+            )
+        await outbox.flush(tx)
+        await tx.driver.execute("commit")
+    return len(events)

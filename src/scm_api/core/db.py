@@ -1,0 +1,195 @@
+"""The database: table conventions, the engine, and transactions bound to one organization."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Numeric, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from scm_api.core.errors import Conflict, Invalid, Problem, Unavailable
+from scm_api.core.ids import uuid7
+from scm_api.core.tx import Principal, Tx
+
+# Limits that keep every sum inside its column: 10^9 units a line and 10^9 money a unit give
+# 10^18 a line, and numeric(30,4) holds 10^8 such lines.
+QUANTITY = Numeric(18, 4)
+BALANCE = Numeric(24, 4)
+UNIT_PRICE = Numeric(18, 6)
+VALUE = Numeric(30, 4)
+
+type_map: dict[Any, Any] = {
+    datetime: DateTime(timezone=True),
+    Decimal: QUANTITY,
+}
+
+UuidKey = Annotated[UUID, mapped_column(primary_key=True)]
+
+
+class Base(DeclarativeBase):
+    """All tables. A table with `organization_id` is tenant data: composite keys, RLS with FORCE."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = type_map
+
+
+class Owned:
+    """Mixin of every tenant table: the organization leads the primary key."""
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-2)
+
+
+class Identified(Owned):
+    """Mixin of tenant tables with an identity of their own."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-1)
+
+
+class Versioned(Identified):
+    """Mixin of documents that people edit: times, and the version behind ETag and If-Match."""
+
+    version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=90)
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"), sort_order=91)
+    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"), sort_order=92)
+
+
+def same_organization(column: str, target: str, **options: Any) -> ForeignKeyConstraint:
+    """A foreign key that carries the organization, so that a row can never point at another
+    organization's row (row-level security alone would let it)."""
+    return ForeignKeyConstraint(
+        ["organization_id", column], [f"{target}.organization_id", f"{target}.id"], **options
+    )
+
+
+class Database:
+    """The engine of one process. Connections are in autocommit; we send BEGIN and COMMIT ourselves,
+    so that opening a transaction and naming its organization is one round trip."""
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, pooler: str = "none"
+    ) -> None:
+        behind_pooler = pooler == "transaction"
+        connect_args: dict[str, Any] = {
+            "timeout": 5.0,
+            "statement_cache_size": 0 if behind_pooler else 512,
+            "server_settings": {"application_name": "scm-api", "timezone": "UTC"},
+        }
+        if behind_pooler:
+            # A pooler refuses start-up parameters it does not know; roles set them instead.
+            connect_args["server_settings"] = {}
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+asyncpg://", url)
+            + ("&" if "?" in url else "?")
+            + f"prepared_statement_cache_size={0 if behind_pooler else 100}",
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=pool_timeout,
+            pool_pre_ping=False,
+            connect_args=connect_args,
+        )
+
+    @asynccontextmanager
+    async def transaction(
+        self,
+        principal: Principal,
+        *,
+        now: datetime,
+        request_id: str = "",
+        read_only: bool = False,
+    ) -> AsyncIterator[Tx]:
+        """A transaction in the principal's organization; rolled back unless `commit` was called."""
+        setting = f"set_config('app.organization_id', '{principal.organization_id}', true)"
+        begin = f"begin{' read only' if read_only else ''}; select {setting}"
+        async with self.raw(begin) as (connection, driver):
+            tx = Tx(
+                connection,
+                driver,
+                organization_id=principal.organization_id,
+                principal=principal,
+                request_id=request_id,
+                now=now,
+            )
+            try:
+                yield tx
+            finally:
+                await tx.close()
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction of the process itself: sees organizations, keys and pending work of all
+        organizations, and no business data. Committed at a clean end."""
+        begin = "begin; select set_config('app.system', 'on', true)"
+        async with self.raw(begin) as (_, driver):
+            yield driver
+            await driver.execute("commit")
+
+    @asynccontextmanager
+    async def raw(self, begin: str) -> AsyncIterator[tuple[AsyncConnection, asyncpg.Connection]]:
+        """A pooled connection inside `begin`; whatever is still open at the end is rolled back."""
+        async with self.engine.connect() as connection:
+            pooled = await connection.get_raw_connection()
+            driver: asyncpg.Connection = pooled.driver_connection
+            try:
+                await driver.execute(begin)
+                yield connection, driver
+            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
+                await connection.invalidate()
+                raise
+            finally:
+                if not connection.invalidated:
+                    if driver.is_closed():
+                        await connection.invalidate()
+                    elif driver.is_in_transaction():
+                        await driver.execute("rollback")
+
+    async def dispose(self) -> None:
+        await self.engine.dispose()
+
+
+def problem_for(error: BaseException) -> Problem | None:
+    """The problem that a database error means to a caller, by SQLSTATE; None if it is our fault."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, asyncpg.PostgresError):
+        if isinstance(cause, asyncpg.InterfaceError | OSError | TimeoutError):
+            return Unavailable("the database cannot be reached")
+        if type(cause).__name__ == "TimeoutError" and "QueuePool" in str(cause):
+            return Unavailable("all database connections are busy")
+        cause = cause.__cause__
+    if cause is None:
+        return None
+    state = cause.sqlstate or ""
+    if state.startswith("23"):
+        return Conflict(constraint=getattr(cause, "constraint_name", None) or "unknown")
+    if state.startswith("22"):
+        return Invalid([])
+    if state.startswith(("40", "53", "57", "08", "55")):
+        return Unavailable("the database is busy or restarting")
+    if state == "25006":
+        return Unavailable("the database is read-only at the moment")
+    return None
+
+
+def is_transient(error: BaseException) -> bool:
+    """Deadlock or serialization failure: the same transaction may succeed if tried again."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+            return True
+        cause = cause.__cause__
+    return False

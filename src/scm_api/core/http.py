@@ -1,0 +1,306 @@
+"""One request, one transaction: authenticate, check the permission, run, store, commit, answer.
+
+`OperationRoute` does this for every operation, so a router holds only paths, words and one call.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response as StarletteResponse
+
+from scm_api.core import idempotency, outbox
+from scm_api.core.db import is_transient, problem_for
+from scm_api.core.errors import (
+    UNKNOWN_PARAMETER,
+    Invalid,
+    Malformed,
+    MalformedJson,
+    PreconditionRequired,
+    Problem,
+    Text,
+    UnsupportedMediaType,
+    VersionMismatch,
+)
+from scm_api.core.problems import ProblemDocument, error_response, from_http, from_validation
+from scm_api.core.runtime import Runtime
+from scm_api.core.strict_json import StrictJsonError, loads
+from scm_api.core.tx import Principal, Tx
+
+_READS = {"GET", "HEAD"}
+_ATTEMPTS = 4
+
+
+def operation(
+    permission: str,
+    *,
+    errors: Sequence[type[Problem]] = (),
+    read_only: bool = False,
+    required_if_match: bool = False,
+) -> dict[str, Any]:
+    """The declaration of an operation, spread into a router's decorator: the permission it needs
+    and the problems of its own it may answer (the common ones are added to every operation).
+
+    `read_only` marks a POST that computes without writing.
+    """
+    by_status: dict[int, list[type[Problem]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    responses = {
+        status: {
+            "model": ProblemDocument,
+            "description": "; ".join(f"`{e.code}`: {e.title.en}" for e in group),
+        }
+        for status, group in by_status.items()
+    }
+    extra: dict[str, Any] = {"x-permission": permission, "x-problems": [e.code for e in errors]}
+    if read_only:
+        extra["x-read-only"] = True
+    if required_if_match:
+        extra["x-required-if-match"] = True
+    return {"responses": responses, "openapi_extra": extra}
+
+
+class OperationRoute(APIRoute):
+    """The route of every business operation."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, StarletteResponse]]:
+        inner = super().get_route_handler()
+        extra = self.openapi_extra or {}
+        if "x-permission" not in extra:
+            raise TypeError(f"{self.methods} {self.path}: declare operation(permission=...)")
+        permission: str = extra["x-permission"]
+        writes = not ((self.methods or set()) <= _READS or extra.get("x-read-only", False))
+        known = parameter_names(self) | ({"dry_run"} if writes else set())
+
+        async def handle(request: Request) -> StarletteResponse:
+            runtime: Runtime = request.app.state.runtime
+            try:
+                header = request.headers.get("authorization")
+                principal = await runtime.authenticate(runtime, header)
+                request.scope["state"]["principal"] = principal
+                principal.require(permission)
+                unknown = [name for name in request.query_params if name not in known]
+                if unknown:
+                    raise Invalid(
+                        [UNKNOWN_PARAMETER.at_parameter(name, name=name) for name in unknown]
+                    )
+                await self._read_body(request)
+                return await self._in_transaction(runtime, request, principal, inner, writes)
+            except Exception as error:
+                return error_response(request, self._problem(error))
+
+        return handle
+
+    @staticmethod
+    def _problem(error: Exception) -> Problem:
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, RequestValidationError):
+            return from_validation(error)
+        if isinstance(error, HTTPException):
+            return from_http(error)
+        problem = problem_for(error)
+        if problem is None:
+            raise error
+        return problem
+
+    async def _read_body(self, request: Request) -> None:
+        if self.body_field is None:
+            return
+        body = await request.body()
+        media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if body and media_type != "application/json" and not media_type.endswith("+json"):
+            raise UnsupportedMediaType
+        if body:
+            try:
+                # FastAPI asks the request for its JSON; this is where Starlette keeps it.
+                request._json = loads(body)
+            except StrictJsonError as error:
+                raise MalformedJson(
+                    reason=Text(error.detail_en, error.detail_zh),
+                    rule=error.code,
+                    pointer=error.pointer,
+                ) from error
+
+    async def _in_transaction(
+        self,
+        runtime: Runtime,
+        request: Request,
+        principal: Principal,
+        inner: Callable[[Request], Coroutine[Any, Any, StarletteResponse]],
+        writes: bool,
+    ) -> StarletteResponse:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._once(runtime, request, principal, inner, writes)
+            except Exception as error:
+                # Nothing was committed, so the whole request may simply run again.
+                if attempt == _ATTEMPTS or not is_transient(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _once(
+        self,
+        runtime: Runtime,
+        request: Request,
+        principal: Principal,
+        inner: Callable[[Request], Coroutine[Any, Any, StarletteResponse]],
+        writes: bool,
+    ) -> StarletteResponse:
+        key = idempotency.key_of(request) if writes else None
+        async with runtime.database.transaction(
+            principal,
+            now=runtime.clock(),
+            request_id=request.scope["state"]["request_id"],
+            read_only=not writes,
+        ) as tx:
+            tx.dry_run = writes and wants_dry_run(request)
+            if tx.dry_run:
+                key = None
+            tx.idempotency_key = key
+            if key is not None:
+                replay = await idempotency.claim(tx, request, key, await request.body())
+                if replay is not None:
+                    return replay
+            request.state.tx = tx
+            try:
+                response = await inner(request)
+            except Problem as problem:
+                if problem.keep_writes and not tx.dry_run:
+                    await outbox.flush(tx)
+                    await tx.driver.execute("commit")
+                raise
+            if not writes:
+                return not_modified(request, response)
+            await outbox.flush(tx)
+            if tx.dry_run:
+                response.headers["Dry-Run"] = "true"
+                return response
+            if key is not None:
+                await idempotency.store(tx, request, key, response)
+            await tx.driver.execute("commit")
+            return response
+
+
+def parameter_names(route: APIRoute) -> set[str]:
+    """The query parameters a route declares, those of parameter models included."""
+    names: set[str] = set()
+    for parameter in route.dependant.query_params:
+        model = parameter.field_info.annotation
+        fields = getattr(model, "model_fields", None)
+        names |= {f.alias or n for n, f in fields.items()} if fields else {parameter.alias}
+    return names
+
+
+def wants_dry_run(request: Request) -> bool:
+    """Whether the caller asked to see what would happen, without it happening."""
+    value = request.query_params.get("dry_run", "false").lower()
+    if value not in {"true", "false", "1", "0"}:
+        raise Malformed(reason=Text("dry_run is true or false.", "dry_run 只能为 true 或 false。"))
+    return value in {"true", "1"}
+
+
+def not_modified(request: Request, response: StarletteResponse) -> StarletteResponse:
+    """304 without a body when the caller already has this version."""
+    etag = response.headers.get("etag")
+    asked = request.headers.get("if-none-match")
+    if etag is None or asked is None or response.status_code != 200:
+        return response
+    known = {tag.strip().removeprefix("W/") for tag in asked.split(",")}
+    if "*" not in known and etag.removeprefix("W/") not in known:
+        return response
+    return StarletteResponse(status_code=304, headers={"ETag": etag})
+
+
+async def current_tx(request: Request) -> Tx:
+    """The request's transaction, opened by its route."""
+    tx: Tx = request.state.tx
+    return tx
+
+
+OpenTx = Annotated[Tx, Depends(current_tx)]
+
+
+async def expected_version(request: Request) -> int | None:
+    """The version named by `If-Match`, or None without the header (or with `*`)."""
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*":
+        return None
+    match = re.fullmatch(r'"(\d{1,18})"', header.strip())
+    if match is None:
+        # A weak or foreign tag can never match (RFC 9110, 13.1.1).
+        return -1
+    return int(match.group(1))
+
+
+IfMatch = Annotated[int | None, Depends(expected_version)]
+
+
+def check_version(current: int, *expected: int | None, required: bool = False) -> None:
+    """Compare a resource's version with If-Match or the body's `version` (the first given).
+
+    Raises `VersionMismatch`, or `PreconditionRequired` when one is required and none was given.
+    """
+    wanted = next((version for version in expected if version is not None), None)
+    if wanted is None:
+        if required:
+            raise PreconditionRequired
+    elif wanted != current:
+        raise VersionMismatch(current_version=current)
+
+
+class Reply:
+    """The headers an operation sets beside its body."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self._request = request
+        self._headers = response.headers
+
+    def etag(self, version: int) -> None:
+        self._headers["ETag"] = f'"{version}"'
+
+    def created(self, location: str, version: int | None = None) -> None:
+        self._headers["Location"] = location
+        if version is not None:
+            self.etag(version)
+
+    def accepted(self, job_location: str) -> None:
+        """Headers of 202: where the job is, and when to ask for it."""
+        self._headers["Location"] = job_location
+        self._headers["Retry-After"] = "1"
+
+    def retry_after(self, seconds: int) -> None:
+        self._headers["Retry-After"] = str(seconds)
+
+    def next_page(self, cursor: str | None) -> None:
+        """`Link: <...>; rel="next"` of a list (RFC 8288)."""
+        if cursor is not None:
+            url = self._request.url.include_query_params(cursor=cursor)
+            self._headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+
+
+async def _reply(request: Request, response: Response) -> Reply:
+    return Reply(request, response)
+
+
+ReplyTo = Annotated[Reply, Depends(_reply)]
+
+
+def operation_id(route: APIRoute) -> str:
+    """`<tag>_<verb>`, the name generated clients call the operation by."""
+    return f"{str(route.tags[0]).replace('-', '_')}_{route.name.rstrip('_')}"
+
+
+def router(tag: str, prefix: str | None = None) -> APIRouter:
+    """The router of one domain: folder name = tag = URL segment."""
+    return APIRouter(
+        prefix=f"/v1/{tag}" if prefix is None else prefix,
+        tags=[tag],
+        route_class=OperationRoute,
+        generate_unique_id_function=operation_id,
+    )

@@ -1,0 +1,172 @@
+"""The OpenAPI 3.1 document: FastAPI's, completed so that generated clients are good.
+
+Every operation gets its security, the headers of the contract and every problem it can answer.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from scm_api.core import errors
+from scm_api.core.errors import Problem
+
+_TAGS = {
+    "warehouses": "Warehouses and the locations in them.",
+    "jobs": "Background work with progress.",
+    "events": "The change feed: everything that happened, in an order that never skips.",
+    "problems": "The registry of problem codes.",
+}
+_DESCRIPTION = """\
+Inventory and procurement in one live flow. Decimals travel as strings, times are RFC 3339 in UTC,
+unknown fields and parameters are refused by name. Send `Idempotency-Key` with writes and retry
+freely; send `If-Match` with the ETag you read and never overwrite somebody else's change; add
+`dry_run=true` to see what a write would do.
+"""
+_READ_PROBLEMS: tuple[type[Problem], ...] = (
+    errors.Unauthenticated,
+    errors.PermissionDenied,
+    errors.Invalid,
+    errors.InternalError,
+    errors.Unavailable,
+)
+_WRITE_PROBLEMS: tuple[type[Problem], ...] = (
+    errors.Malformed,
+    errors.IdempotencyKeyInvalid,
+    errors.IdempotencyInProgress,
+    errors.Conflict,
+    errors.IdempotencyKeyReused,
+)
+_BODY_PROBLEMS: tuple[type[Problem], ...] = (
+    errors.MalformedJson,
+    errors.BodyTooLarge,
+    errors.UnsupportedMediaType,
+)
+_HEADERS = {
+    "Idempotency-Key": (
+        "Any unique string per intended write; a repeat gets the first answer.",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+    ),
+    "If-Match": (
+        "The ETag read; the write is refused with 412 if somebody changed the resource since.",
+        {"type": "string", "pattern": '^"[0-9]+"$|^\\*$'},
+    ),
+    "If-None-Match": (
+        "The ETag already held; answered with 304 if it is still current.",
+        {"type": "string"},
+    ),
+}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an application, made once."""
+    if app.openapi_schema is None:
+        routes = [route for route in app.router.routes if isinstance(route, APIRoute)]
+        app.openapi_schema = _complete(
+            get_openapi(
+                title=app.title,
+                version=app.version,
+                openapi_version="3.1.0",
+                description=_DESCRIPTION,
+                license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+                routes=routes,
+                servers=[{"url": "/", "description": "This server"}],
+                separate_input_output_schemas=False,
+            ),
+            {route.unique_id: route for route in routes},
+        )
+    return app.openapi_schema
+
+
+def _complete(doc: dict[str, Any], routes: dict[str, APIRoute]) -> dict[str, Any]:
+    used: set[str] = set()
+    for methods in doc["paths"].values():
+        for method, spec in methods.items():
+            used |= set(spec["tags"])
+            _operation(method, spec, routes[spec["operationId"]])
+    components = doc["components"]
+    components["securitySchemes"] = {
+        "apiKey": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `Authorization: Bearer scm_live_...`.",
+        }
+    }
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    doc["tags"] = [{"name": n, "description": _TAGS[n]} for n in _TAGS if n in used]
+    missing = used - _TAGS.keys()
+    if missing:
+        raise TypeError(f"describe the tags {sorted(missing)} in core/openapi.py")
+    return doc
+
+
+def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
+    permission = spec["x-permission"]
+    own = [Problem.registry[code] for code in spec.pop("x-problems")]
+    writes = method != "get" and not spec.pop("x-read-only", False)
+    spec["security"] = [{"apiKey": []}]
+    spec["description"] = f"{spec.get('description', '')}\n\nNeeds `{permission}`.".strip()
+    names = {parameter["name"] for parameter in spec.get("parameters", [])}
+    parameters = spec.setdefault("parameters", [])
+    if writes:
+        parameters.append(_header("Idempotency-Key"))
+        if "dry_run" not in names:
+            parameters.append(_DRY_RUN)
+    if method == "get" and "{" in route.path:
+        parameters.append(_header("If-None-Match"))
+        spec["responses"]["304"] = {"description": "Not modified: the version held is current."}
+    if any(d.name == "if_match" for d in route.dependant.dependencies):
+        required = spec.pop("x-required-if-match", False)
+        parameters.append({**_header("If-Match"), "required": required})
+        own += [errors.VersionMismatch] + ([errors.PreconditionRequired] if required else [])
+    problems = [*own, *_READ_PROBLEMS]
+    if writes:
+        problems += _WRITE_PROBLEMS
+    if route.body_field is not None:
+        problems += _BODY_PROBLEMS
+    if "{" in route.path:
+        problems.append(errors.NotFound)
+    _responses(spec["responses"], dict.fromkeys(problems))
+    for parameter in parameters:
+        schema = parameter.get("schema", {})
+        if "examples" in schema and "example" not in parameter:
+            parameter["example"] = schema["examples"][0]
+
+
+def _header(name: str) -> dict[str, Any]:
+    description, schema = _HEADERS[name]
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }
+
+
+_DRY_RUN: dict[str, Any] = {
+    "name": "dry_run",
+    "in": "query",
+    "required": False,
+    "description": "Run everything, answer as usual, and keep nothing.",
+    "schema": {"type": "boolean", "default": False},
+}
+
+
+def _responses(responses: dict[str, Any], problems: dict[type[Problem], None]) -> None:
+    by_status: dict[int, list[type[Problem]]] = {}
+    for problem in problems:
+        by_status.setdefault(problem.status, []).append(problem)
+    for status, group in sorted(by_status.items()):
+        responses[str(status)] = {
+            "description": "; ".join(f"`{p.code}`: {p.title.en}" for p in group),
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/ProblemDocument"},
+                }
+            },
+        }
+    for status in [s for s in responses if not s.isdigit()]:
+        del responses[status]

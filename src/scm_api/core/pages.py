@@ -1,0 +1,130 @@
+"""Keyset pages: a cursor names the last row seen, so pages neither skip nor repeat under writes."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from pydantic_core import from_json, to_json
+from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.elements import ColumnElement
+
+from scm_api.core.errors import INVALID_CURSOR, Invalid
+from scm_api.core.schemas import Strict
+from scm_api.core.tx import Tx
+
+# (column, descending) pairs; the last column is unique.
+Order = Sequence[tuple[InstrumentedAttribute[Any], bool]]
+
+
+class PageParams(Strict):
+    """The parameters every list has; a list adds its own filters by subclassing."""
+
+    limit: int = Field(default=50, ge=1, le=500, description="Rows per page.")
+    cursor: str | None = Field(
+        default=None, max_length=1000, description="`next_cursor` of the page before."
+    )
+    include_total: bool = Field(default=False, description="Count all rows too (slower).")
+
+
+@dataclass(frozen=True)
+class PageOf:
+    """The rows of one page and where the next begins."""
+
+    rows: Sequence[Row[Any]]
+    next_cursor: str | None
+    total: int | None
+
+    def body(self, data: list[Any]) -> dict[str, Any]:
+        """The members of a `Page` model with `data` as its rows."""
+        return {
+            "data": data,
+            "has_more": self.next_cursor is not None,
+            "next_cursor": self.next_cursor,
+            "total": self.total,
+        }
+
+
+_DECODERS: dict[type, Any] = {
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    Decimal: Decimal,
+    str: str,
+    int: int,
+}
+
+
+def _fingerprint(params: PageParams, order: Order) -> str:
+    filters = params.model_dump(mode="json", exclude={"limit", "cursor", "include_total"})
+    names = [f"{column}{'-' if descending else '+'}" for column, descending in order]
+    return hashlib.sha256(to_json([filters, names])).hexdigest()[:12]
+
+
+def _encode(values: Sequence[Any], mark: str) -> str:
+    plain = to_json([mark, *(_text(value) for value in values)])
+    return base64.urlsafe_b64encode(plain).decode().rstrip("=")
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if isinstance(value, int | str) else str(value)
+
+
+def _decode(cursor: str, mark: str, order: Order) -> list[Any]:
+    try:
+        plain = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+        stored, *values = from_json(plain)
+        if stored != mark or len(values) != len(order):
+            raise ValueError("a cursor of another list")
+        return [
+            _DECODERS[column.type.python_type](value)
+            for (column, _), value in zip(order, values, strict=True)
+        ]
+    except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as error:
+        raise Invalid([INVALID_CURSOR.at_parameter("cursor")]) from error
+
+
+def _after(order: Order, values: Sequence[Any]) -> ColumnElement[bool]:
+    # (a, b) > (x, y) written out, because the directions of the columns may differ.
+    branches = []
+    for depth, (column, descending) in enumerate(order):
+        same = [c == v for (c, _), v in zip(order[:depth], values, strict=False)]
+        beyond = column < values[depth] if descending else column > values[depth]
+        branches.append(and_(*same, beyond))
+    return or_(*branches)
+
+
+async def page(
+    tx: Tx,
+    statement: Select[Any],
+    params: PageParams,
+    order: Order,
+) -> PageOf:
+    """One page of `statement` in `order`: (column, descending) pairs, the last one unique.
+
+    The ordering columns must be among the selected ones and never null.
+    """
+    mark = _fingerprint(params, order)
+    total = None
+    if params.include_total:
+        counted = select(func.count()).select_from(statement.subquery())
+        total = (await tx.session.execute(counted)).scalar_one()
+    columns = [column for column, _ in order]
+    paged = statement.add_columns(*columns)
+    if params.cursor is not None:
+        paged = paged.where(_after(order, _decode(params.cursor, mark, order)))
+    paged = paged.order_by(*(c.desc() if down else c.asc() for c, down in order))
+    rows = (await tx.session.execute(paged.limit(params.limit + 1))).all()
+    if len(rows) <= params.limit:
+        return PageOf(rows, None, total)
+    rows = rows[: params.limit]
+    return PageOf(rows, _encode(rows[-1][-len(order) :], mark), total)

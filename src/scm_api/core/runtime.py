@@ -1,0 +1,26 @@
+"""What a running process holds: its database, its clock, and how it recognises callers."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from scm_api.core.db import Database
+from scm_api.core.tx import Principal
+from scm_api.settings import Settings
+
+Authenticate = Callable[["Runtime", str | None], Awaitable[Principal]]
+
+
+def utc_now() -> datetime:
+    """The wall clock in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Runtime:
+    """Handed to the application at start; tests replace the clock here and nothing else."""
+
+    settings: Settings
+    database: Database
+    authenticate: Authenticate
+    clock: Callable[[], datetime] = field(default=utc_now)

@@ -1,0 +1,176 @@
+"""Building blocks of all request and response bodies: strict, exact, and the same on both sides."""
+
+import re
+import unicodedata
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Self, TypeVar
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+
+class Strict(BaseModel):
+    """Base of request bodies and parameters: a field we do not know is refused by name."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+
+class Read(BaseModel):
+    """Base of answers. Clients must ignore fields they do not know."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+_PLAIN_DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,10})?", re.ASCII)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, bool | float):
+        raise PydanticCustomError("decimal_string", "Send the number as a string such as '12.5'")
+    if isinstance(value, str) and not _PLAIN_DECIMAL.fullmatch(value):
+        raise PydanticCustomError(
+            "decimal_string", "Must be a plain decimal such as '12.5', without exponent or spaces"
+        )
+    return value
+
+
+def _decimal(integer_digits: int, places: int, *, signed: bool, **limits: Any) -> Any:
+    sign = "-?" if signed else ""
+    schema = {
+        "type": "string",
+        "format": "decimal",
+        "pattern": rf"^{sign}\d{{1,{integer_digits}}}(\.\d{{1,{places}}})?$",
+    }
+    return Annotated[
+        Decimal,
+        BeforeValidator(_exact),
+        Field(max_digits=integer_digits + places, decimal_places=places, **limits),
+        PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
+        WithJsonSchema(schema),
+    ]
+
+
+ONE_BILLION = Decimal(1_000_000_000)
+
+# Input types. Money and quantities travel as decimal strings; JSON numbers are read exactly too.
+Quantity = _decimal(10, 4, signed=False, gt=0, le=ONE_BILLION)
+QuantityOrZero = _decimal(10, 4, signed=False, ge=0, le=ONE_BILLION)
+UnitPrice = _decimal(10, 6, signed=False, ge=0, le=ONE_BILLION)
+Factor = _decimal(10, 10, signed=False, gt=0, le=ONE_BILLION)
+Percent = _decimal(3, 4, signed=False, ge=0, le=Decimal(100))
+Probability = _decimal(1, 6, signed=False, gt=0, lt=1)
+
+# Output types: what sums may reach.
+Number = Annotated[
+    Decimal,
+    PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}),
+]
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _clean_code(value: str) -> str:
+    normal = unicodedata.normalize("NFC", value)
+    if normal != normal.strip() or any(unicodedata.category(c) in _INVISIBLE for c in normal):
+        raise PydanticCustomError(
+            "clean_code", "May not begin or end with a space, nor hold invisible characters"
+        )
+    return normal
+
+
+def _clean_text(value: str) -> str:
+    return unicodedata.normalize("NFC", value)
+
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_clean_code)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_clean_text)]
+Note = Annotated[str, StringConstraints(min_length=0, max_length=2000), AfterValidator(_clean_text)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Instant = AwareDatetime
+
+
+class Money(Read):
+    """An amount and its ISO 4217 currency."""
+
+    amount: Number
+    currency: str
+
+
+class Reference(Strict):
+    """Names a resource by `id` or by `code`, exactly one of them."""
+
+    id: UUID | None = Field(default=None, description="Our identifier.")
+    code: Code | None = Field(default=None, description="The code people use.")
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"code": "S-01"}]}, frozen=True
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.id is None) == (self.code is None):
+            raise PydanticCustomError("one_reference", "Give exactly one of id and code")
+        return self
+
+    def __str__(self) -> str:
+        return str(self.code if self.id is None else self.id)
+
+
+class ItemReference(Strict):
+    """Names an item by `id` or by `sku`, exactly one of them."""
+
+    id: UUID | None = Field(default=None, description="Our identifier.")
+    sku: Code | None = Field(default=None, description="The item's SKU.")
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"sku": "SKU-1001"}]}, frozen=True
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.id is None) == (self.sku is None):
+            raise PydanticCustomError("one_reference", "Give exactly one of id and sku")
+        return self
+
+    def __str__(self) -> str:
+        return str(self.sku if self.id is None else self.id)
+
+
+class ItemLink(Read):
+    """An item as other resources show it."""
+
+    id: UUID
+    sku: str
+    name: str
+
+
+class Link(Read):
+    """Another resource as it is shown inside this one."""
+
+    id: UUID
+    code: str
+    name: str
+
+
+class Page(Read, Generic[T]):
+    """One page of a list. Follow `next_cursor` (or the Link header) while `has_more`."""
+
+    data: list[T]
+    has_more: bool
+    next_cursor: str | None = None
+    total: int | None = Field(default=None, description="Only with include_total=true.")

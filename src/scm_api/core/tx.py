@@ -1,0 +1,120 @@
+"""`Tx`: the one open transaction of a request or a job, and who acts in it.
+
+Every service and repository function takes it first. Nothing but its owner commits it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from scm_api.core.errors import PermissionDenied
+
+if TYPE_CHECKING:
+    from scm_api.core.outbox import Event
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who acts: an API key, a user, or a process of the system. `*` grants every permission."""
+
+    kind: str
+    id: UUID
+    name: str
+    organization_id: UUID
+    permissions: frozenset[str]
+
+    def may(self, permission: str) -> bool:
+        return "*" in self.permissions or permission in self.permissions
+
+    def require(self, permission: str) -> None:
+        """Raise `PermissionDenied` unless the permission is granted."""
+        if not self.may(permission):
+            raise PermissionDenied(required_permission=permission)
+
+
+@dataclass
+class Tx:
+    """One database transaction, bound to one organization by row-level security.
+
+    `session` is for documents that people edit (ORM); `fetch*` and `execute` send plain SQL on the
+    same connection, for the ledger, set-based statements and hot reads.
+    """
+
+    connection: AsyncConnection
+    driver: asyncpg.Connection
+    organization_id: UUID
+    principal: Principal
+    request_id: str
+    now: datetime
+    idempotency_key: str | None = None
+    dry_run: bool = False
+    events: list["Event"] = field(default_factory=list)
+    _session: AsyncSession | None = None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The ORM session, opened at first use on this transaction's connection."""
+        if self._session is None:
+            self._session = AsyncSession(bind=self.connection, expire_on_commit=False)
+        return self._session
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """All rows of a statement with `$1, $2 ...` places."""
+        await self._flush()
+        rows: list[asyncpg.Record] = await self.driver.fetch(sql, *args)
+        return rows
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row, or None."""
+        await self._flush()
+        return await self.driver.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        await self._flush()
+        return await self.driver.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """Run a statement for its effect; gives PostgreSQL's command tag."""
+        await self._flush()
+        tag: str = await self.driver.execute(sql, *args)
+        return tag
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for many argument rows, pipelined."""
+        await self._flush()
+        await self.driver.executemany(sql, rows)
+
+    def emit(self, event: "Event") -> None:
+        """Announce what happened; written with this transaction or not at all."""
+        self.events.append(event)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that may fail by itself: its writes and events vanish, the rest stays."""
+        await self.execute("savepoint part")
+        mark = len(self.events)
+        try:
+            yield
+            await self.execute("release savepoint part")
+        except BaseException:
+            del self.events[mark:]
+            if self._session is not None:
+                self._session.expunge_all()
+            await self.driver.execute("rollback to savepoint part; release savepoint part")
+            raise
+
+    async def _flush(self) -> None:
+        # Plain SQL must see what the session holds back.
+        if self._session is not None:
+            await self._session.flush()
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()

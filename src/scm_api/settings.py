@@ -1,0 +1,48 @@
+"""Every setting of a process, read once from SCM_* environment variables; nothing else reads the environment."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one process. Without `SCM_DATABASE_URL` the embedded PostgreSQL is used."""
+
+    model_config = SettingsConfigDict(env_prefix="SCM_", frozen=True)
+
+    database_url: str | None = Field(
+        default=None, description="PostgreSQL 17+ as the application role, postgresql://..."
+    )
+    migration_database_url: str | None = Field(
+        default=None, description="The same database as a role that may create roles and tables."
+    )
+    data_dir: Path | None = Field(default=None, description="Folder of the embedded PostgreSQL.")
+    durable: bool = Field(
+        default=True,
+        description="False relaxes fsync of the embedded server: tests and demos only.",
+    )
+    db_pooler: Literal["none", "transaction"] = Field(
+        default="none", description="'transaction' behind pgbouncer in transaction mode."
+    )
+    db_pool_size: int = Field(default=10, ge=1, le=200)
+    db_pool_timeout_seconds: float = Field(default=5.0, gt=0)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_body_bytes: int = Field(default=1_000_000, ge=1_000, le=100_000_000)
+    cors_origins: tuple[str, ...] = ()
+    key_cache_seconds: float = Field(
+        default=1.0, ge=0, le=1.0, description="How long a checked API key is believed."
+    )
+    idempotency_hours: int = Field(default=72, ge=24)
+    event_poll_seconds: float = Field(default=0.25, gt=0)
+
+
+@lru_cache
+def settings() -> Settings:
+    """The process's settings; the environment is read at the first call only."""
+    return Settings()

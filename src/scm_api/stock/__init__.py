@@ -1,0 +1,1 @@
+"""Stock: the append-only ledger of movements, and what follows from it."""

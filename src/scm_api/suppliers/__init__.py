@@ -1,0 +1,1 @@
+"""Suppliers: what they sell us, at which price, how fast, and when they are closed."""

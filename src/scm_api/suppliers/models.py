@@ -1,0 +1,123 @@
+"""Tables of suppliers, what they supply, their prices and their calendars."""
+
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from scm_api.core.db import (
+    BALANCE,
+    QUANTITY,
+    UNIT_PRICE,
+    Base,
+    Identified,
+    Versioned,
+    same_organization,
+)
+
+
+class Supplier(Versioned, Base):
+    """A company we buy from."""
+
+    __tablename__ = "supplier"
+
+    code: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(200))
+    name_zh: Mapped[str | None] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(16), server_default="active")
+    currency: Mapped[str] = mapped_column(String(3))
+    country: Mapped[str | None] = mapped_column(String(2))
+    lead_time_days: Mapped[int | None]
+    email: Mapped[str | None] = mapped_column(String(254))
+    external_ref: Mapped[str | None] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(Text, server_default="")
+
+    __table_args__ = (
+        CheckConstraint("status in ('active', 'on_watch', 'blocked')", name="status"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("lead_time_days between 0 and 730", name="lead_time_days"),
+        Index("uq_supplier_code", "organization_id", text("lower(code)"), unique=True),
+        Index(
+            "uq_supplier_external_ref",
+            "organization_id",
+            "external_ref",
+            unique=True,
+            postgresql_where=text("external_ref is not null"),
+        ),
+    )
+
+
+class SupplierItem(Versioned, Base):
+    """An item as one supplier sells it: the link that purchasing and planning work with."""
+
+    __tablename__ = "supplier_item"
+
+    supplier_id: Mapped[UUID]
+    item_id: Mapped[UUID]
+    supplier_sku: Mapped[str | None] = mapped_column(String(64))
+    priority: Mapped[int] = mapped_column(server_default="1")
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    lead_time_days: Mapped[int | None]
+    minimum_quantity: Mapped[Decimal] = mapped_column(QUANTITY, server_default="0")
+    order_multiple: Mapped[Decimal | None] = mapped_column(QUANTITY)
+    maximum_quantity: Mapped[Decimal | None] = mapped_column(QUANTITY)
+    # What receipts taught us (updated with every receipt): count, sum and sum of squares of days
+    # from order to receipt, so mean and spread are one division away.
+    lead_time_count: Mapped[int] = mapped_column(server_default="0")
+    lead_time_sum: Mapped[Decimal] = mapped_column(BALANCE, server_default="0")
+    lead_time_sum_squares: Mapped[Decimal] = mapped_column(BALANCE, server_default="0")
+
+    __table_args__ = (
+        same_organization("supplier_id", "supplier"),
+        same_organization("item_id", "item"),
+        UniqueConstraint("organization_id", "supplier_id", "item_id"),
+        Index("ix_supplier_item_item_id", "organization_id", "item_id", "priority"),
+        CheckConstraint("priority between 1 and 99", name="priority"),
+        CheckConstraint("lead_time_days between 0 and 730", name="lead_time_days"),
+        CheckConstraint("minimum_quantity >= 0", name="minimum_quantity"),
+        CheckConstraint("order_multiple > 0", name="order_multiple"),
+        CheckConstraint("maximum_quantity >= minimum_quantity", name="maximum_quantity"),
+    )
+
+
+class SupplierPrice(Identified, Base):
+    """One step of a price list: from `minimum_quantity` up, while valid. Overlapping steps with the
+    same minimum quantity cannot exist (checked under the supplier item's lock)."""
+
+    __tablename__ = "supplier_price"
+
+    supplier_item_id: Mapped[UUID]
+    minimum_quantity: Mapped[Decimal] = mapped_column(QUANTITY)
+    unit_price: Mapped[Decimal] = mapped_column(UNIT_PRICE)
+    price_per: Mapped[Decimal] = mapped_column(QUANTITY, server_default="1")
+    currency: Mapped[str] = mapped_column(String(3))
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+
+    __table_args__ = (
+        same_organization("supplier_item_id", "supplier_item", ondelete="CASCADE"),
+        UniqueConstraint("organization_id", "supplier_item_id", "minimum_quantity", "valid_from"),
+        CheckConstraint("minimum_quantity >= 0", name="minimum_quantity"),
+        CheckConstraint("unit_price >= 0 and price_per > 0", name="price"),
+        CheckConstraint("valid_to >= valid_from", name="validity"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+    )
+
+
+class SupplierShutdown(Identified, Base):
+    """Days on which a supplier neither works nor ships, first and last day included."""
+
+    __tablename__ = "supplier_shutdown"
+
+    supplier_id: Mapped[UUID]
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    reason: Mapped[str] = mapped_column(String(200), server_default="")
+
+    __table_args__ = (
+        same_organization("supplier_id", "supplier", ondelete="CASCADE"),
+        CheckConstraint("ends_on >= starts_on", name="order"),
+        Index("ix_supplier_shutdown_supplier_id", "organization_id", "supplier_id", "starts_on"),
+    )

@@ -1,0 +1,1 @@
+"""What every API needs beside its business: jobs, the event feed, problems, health."""

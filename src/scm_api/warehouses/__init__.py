@@ -1,0 +1,1 @@
+"""Warehouses and the locations in them, the places stock can be."""

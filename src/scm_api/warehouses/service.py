@@ -1,0 +1,101 @@
+"""Use cases of warehouses and locations."""
+
+from zoneinfo import available_timezones
+
+from scm_api.core.documents import Key, apply_patch, insert
+from scm_api.core.errors import Invalid, NotFound, Rule, Text
+from scm_api.core.http import check_version
+from scm_api.core.ids import uuid7
+from scm_api.core.pages import PageOf, PageParams
+from scm_api.core.tx import Tx
+from scm_api.warehouses import repository
+from scm_api.warehouses.events import WarehouseChanged, WarehouseCreated
+from scm_api.warehouses.models import Location, Warehouse
+from scm_api.warehouses.schemas import (
+    LocationCreate,
+    WarehouseCreate,
+    WarehouseFilter,
+    WarehousePatch,
+)
+
+UNKNOWN_TIME_ZONE = Rule(
+    "unknown_time_zone",
+    Text("{time_zone} is not an IANA time zone.", "{time_zone} 不是 IANA 时区。"),
+)
+OUTSIDE = ("supplier", "customer", "production", "loss", "opening")
+
+
+async def create(tx: Tx, body: WarehouseCreate) -> Warehouse:
+    """Create a warehouse with a default location. Raises `Duplicate`, `Invalid`."""
+    zone = body.time_zone or await tx.fetchval(
+        "select time_zone from organization where id = $1", tx.organization_id
+    )
+    _check_zone(zone)
+    warehouse = Warehouse(
+        organization_id=tx.organization_id,
+        id=uuid7(),
+        **body.model_dump(exclude={"time_zone"}),
+        time_zone=zone,
+    )
+    await insert(tx, warehouse, kind="warehouse", unique=("code", "external_ref"))
+    await repository.insert_outside(tx, [(uuid7(), kind, kind.capitalize()) for kind in OUTSIDE])
+    stock = Location(
+        organization_id=tx.organization_id,
+        warehouse_id=warehouse.id,
+        code="STOCK",
+        name="Stock",
+        kind="internal",
+        is_default=True,
+    )
+    await insert(tx, stock, kind="location", unique=("code",))
+    tx.emit(WarehouseCreated(warehouse.id, code=warehouse.code))
+    return warehouse
+
+
+async def get(tx: Tx, key: str) -> Warehouse:
+    """The warehouse behind a path key: a UUID, `code=WH-1` or `ref=4711`. Raises `NotFound`."""
+    found = await repository.find(tx, **Key.parse(key, natural="code").arguments("code"))
+    if found is None:
+        raise NotFound(kind="warehouse", reference=key)
+    return found
+
+
+async def list_all(tx: Tx, wanted: WarehouseFilter) -> PageOf:
+    return await repository.list_warehouses(tx, wanted)
+
+
+async def change(tx: Tx, key: str, body: WarehousePatch, if_match: int | None) -> Warehouse:
+    """Change a warehouse. Raises `NotFound`, `VersionMismatch`, `Duplicate`, `Invalid`."""
+    warehouse = await get(tx, key)
+    check_version(warehouse.version, if_match, body.version)
+    if isinstance(body.time_zone, str):
+        _check_zone(body.time_zone)
+    changes = await apply_patch(tx, warehouse, body, kind="warehouse", unique=("external_ref",))
+    if changes:
+        tx.emit(WarehouseChanged(warehouse.id, code=warehouse.code, changes=changes))
+    return warehouse
+
+
+async def add_location(tx: Tx, key: str, body: LocationCreate) -> Location:
+    """Add a location to a warehouse. Raises `NotFound`, `Duplicate`."""
+    warehouse = await get(tx, key)
+    location = Location(
+        organization_id=tx.organization_id,
+        id=uuid7(),
+        warehouse_id=warehouse.id,
+        is_default=False,
+        **body.model_dump(),
+    )
+    await insert(tx, location, kind="location", unique=("code",))
+    return location
+
+
+async def list_locations(tx: Tx, key: str, wanted: PageParams) -> PageOf:
+    """The locations of a warehouse. Raises `NotFound`."""
+    warehouse = await get(tx, key)
+    return await repository.list_locations(tx, warehouse.id, wanted)
+
+
+def _check_zone(zone: str) -> None:
+    if zone not in available_timezones():
+        raise Invalid([UNKNOWN_TIME_ZONE.at("/time_zone", time_zone=zone)])

@@ -1,0 +1,29 @@
+"""Every router, and every module of jobs and consumers, once."""
+
+from fastapi import APIRouter
+
+from scm_api.access import models as access_models
+from scm_api.core import consumers, idempotency, jobs, numbers, outbox
+from scm_api.items import models as item_models
+from scm_api.stock import models as stock_models
+from scm_api.suppliers import models as supplier_models
+from scm_api.system.router import routers as system_routers
+from scm_api.warehouses.router import warehouses
+
+routers: list[APIRouter] = [
+    warehouses,
+    *system_routers,
+]
+
+# Imported for the tables, jobs and consumers they register.
+registered = (
+    access_models,
+    consumers,
+    idempotency,
+    item_models,
+    jobs,
+    numbers,
+    outbox,
+    stock_models,
+    supplier_models,
+)
