@@ -1,11 +1,14 @@
 """What tests share: a caller with a key, in an organization of its own."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import event
 
 from scm_api.access import service as access
 from scm_api.core import consumers, jobs
@@ -53,6 +56,30 @@ class Client:
         job_id = response.json()["id"]
         await jobs.run(self.runtime, self.organization_id, UUID(job_id))
         return await self.ok("GET", f"/v1/jobs/{job_id}")
+
+    @asynccontextmanager
+    async def counted(self) -> AsyncIterator[list[str]]:
+        """The SQL statements the API sends meanwhile."""
+        sent: list[str] = []
+        pool = self.runtime.database.engine.sync_engine
+
+        def listen(record: Any) -> None:
+            sent.append(record.query)
+
+        drivers: list[Any] = []
+
+        def checked_out(dbapi: Any, *_: Any) -> None:
+            if dbapi.driver_connection not in drivers:
+                drivers.append(dbapi.driver_connection)
+                dbapi.driver_connection.add_query_logger(listen)
+
+        event.listen(pool, "checkout", checked_out)
+        try:
+            yield sent
+        finally:
+            event.remove(pool, "checkout", checked_out)
+            for driver in drivers:
+                driver.remove_query_logger(listen)
 
     async def settle(self) -> None:
         """Let every event consumer catch up."""

@@ -26,3 +26,4 @@ def upgrade() -> None:
     Base.metadata.create_all(op.get_bind())
     _run("stock")
     _run("security")
+    _run("search")

@@ -10,8 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from scm_api import wiring
+from scm_api.core.docs_page import mount_docs
 from scm_api.core.errors import Problem
 from scm_api.core.guards import BodySizeGuard, LastResort, RequestId
+from scm_api.core.observability import AccessLog, Metrics
 from scm_api.core.openapi import document
 from scm_api.core.problems import error_response, from_http, from_validation
 from scm_api.core.routing import IndexedRouter
@@ -69,12 +71,16 @@ def bare_app(lifespan: Any = None) -> FastAPI:
     for router in wiring.routers:
         app.router.routes.extend(router.routes)
     app.router.routes.extend(health.routes)
+    mount_docs(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(RequestValidationError, _invalid)
+    # The last added is the outermost.
     app.add_middleware(BodySizeGuard, default_limit=1_000_000)
     app.add_middleware(LastResort)
+    app.add_middleware(AccessLog)
+    app.add_middleware(Metrics)
     app.add_middleware(RequestId)
     router = app.router
     router.middleware_stack = IndexedRouter(router.routes, router.app)

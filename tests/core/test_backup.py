@@ -1,9 +1,11 @@
 """A dump restored elsewhere is the same database, and a failed one changes nothing."""
 
+import asyncio
 import os
 import stat
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -12,6 +14,12 @@ import pytest
 from scm_api.core.backup import BackupError, dump, restore, table_digests
 from scm_api.core.embedded import EmbeddedPostgres
 
+CLEAN = """
+DROP SCHEMA public CASCADE;
+DROP SCHEMA IF EXISTS "Odd name" CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+"""
 CONTENT = """
 CREATE SCHEMA "Odd name";
 CREATE TABLE item (
@@ -40,23 +48,23 @@ def server() -> Iterator[EmbeddedPostgres]:
             yield running
 
 
+@pytest.fixture(scope="module")
+def empty_databases(server: EmbeddedPostgres) -> tuple[str, str]:
+    for name in ("full", "empty"):
+        command = [str(server.binary("psql")), server.admin_dsn, "-qc", f'CREATE DATABASE "{name}"']
+        subprocess.run(command, check=True)
+    return server.dsn("scm_admin", "full"), server.dsn("scm_admin", "empty")
+
+
 @pytest.fixture
-async def databases(server: EmbeddedPostgres) -> AsyncIterator[tuple[str, str]]:
+async def databases(empty_databases: tuple[str, str]) -> tuple[str, str]:
     """The URLs of a database with content and of an empty one."""
-    admin = await asyncpg.connect(server.admin_dsn)
-    roles = ("scm_owner", "scm_app")
-    for role in roles:
-        await admin.execute(f"CREATE ROLE {role}")
-    for name in ("full", "empty"):
-        await admin.execute(f'CREATE DATABASE "{name}"')
-    full, empty = server.dsn("scm_admin", "full"), server.dsn("scm_admin", "empty")
-    await execute(full, CONTENT)
-    yield full, empty
-    for name in ("full", "empty"):
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    for role in roles:
-        await admin.execute(f"DROP ROLE IF EXISTS {role}")
-    await admin.close()
+    full, empty = empty_databases
+    for dsn in (full, empty):
+        await execute(dsn, CLEAN)
+    await execute(full, "DROP ROLE IF EXISTS scm_owner, scm_app")
+    await execute(full, "CREATE ROLE scm_owner; CREATE ROLE scm_app; " + CONTENT)
+    return full, empty
 
 
 async def execute(dsn: str, sql: str) -> None:
@@ -142,6 +150,27 @@ async def test_a_failed_dump_leaves_the_older_file(
         await dump(server.dsn("scm_admin", "absent"), tmp_path / "x.dump")
     assert os.listdir(tmp_path) == ["x.dump"]
     assert (tmp_path / "x.dump").read_text() == "older"
+
+
+async def test_a_dump_that_is_broken_off_leaves_nothing(
+    databases: tuple[str, str], tmp_path: Path
+) -> None:
+    def break_off(_: str) -> None:
+        task.cancel()
+
+    task = asyncio.create_task(dump(databases[0], tmp_path / "x.dump", progress=break_off))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_restore_that_may_not_create_roles_says_so(
+    databases: tuple[str, str], server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    await dump(databases[0], tmp_path / "x.dump")
+    await execute(databases[0], "ALTER ROLE scm_app LOGIN")
+    with pytest.raises(BackupError, match="permission denied"):
+        await restore(server.dsn("scm_app", "empty"), tmp_path / "x.dump")
 
 
 async def test_a_restore_refuses_a_database_with_content(

@@ -42,14 +42,36 @@ def base() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Iterator[Path]:
+    """A data folder that most tests share: initdb is the slow part of them."""
+    with tempfile.TemporaryDirectory(prefix="scm-test-") as name:
+        Path(name).chmod(0o755)
+        with EmbeddedPostgres(Path(name) / "pg", durable=False):
+            pass
+        yield Path(name) / "pg"
+
+
 @pytest.fixture
-def open_user(base: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
-    """Start processes that use the server in `base / "pg"`; they end with the test."""
+def data_dir(made_once: Path) -> Iterator[Path]:
+    """A data folder that has been used before; whatever a test does, no server may be left."""
+    yield made_once
+    server = EmbeddedPostgres(made_once, durable=False)
+    was_left = server.is_running()
+    if was_left:
+        with server:
+            pass
+    assert not was_left
+
+
+@pytest.fixture
+def open_user(data_dir: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+    """Start processes that use the server of `data_dir`; they end with the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", USER_PROCESS, str(base / "pg")],
+            [sys.executable, "-c", USER_PROCESS, str(data_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -62,7 +84,6 @@ def open_user(base: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
     yield start
     for process in processes:
         process.communicate(timeout=30)
-    EmbeddedPostgres(base / "pg", durable=False).stop()
 
 
 def said(process: "subprocess.Popen[str]") -> tuple[int, bool]:
@@ -72,8 +93,9 @@ def said(process: "subprocess.Popen[str]") -> tuple[int, bool]:
 
 
 def psql(server: EmbeddedPostgres, sql: str) -> str:
-    command = [server.binary("psql"), server.admin_dsn, "-XAtqc", sql]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    command = [str(server.binary("psql")), server.admin_dsn, "-XAtqc", sql]
+    output = subprocess.check_output(command, text=True)
+    return output.strip()
 
 
 def mode(path: Path) -> int:
@@ -108,8 +130,8 @@ async def test_a_fresh_server_is_durable_and_private(base: Path) -> None:
     assert not server.is_running()
 
 
-async def test_the_url_works_for_sqlalchemy_and_for_an_odd_database_name(base: Path) -> None:
-    with EmbeddedPostgres(base / "pg", durable=False) as server:
+async def test_the_url_works_for_sqlalchemy_and_for_an_odd_database_name(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir, durable=False) as server:
         psql(server, 'CREATE ROLE "scm_app" LOGIN; ')
         psql(server, 'CREATE DATABASE "Größe 1"')
         url = server.dsn("scm_app", "Größe 1").replace("postgresql:", "postgresql+asyncpg:")
@@ -121,9 +143,9 @@ async def test_the_url_works_for_sqlalchemy_and_for_an_odd_database_name(base: P
 
 
 def test_a_second_user_adopts_and_the_last_one_stops(
-    base: Path, open_user: Callable[[], "subprocess.Popen[str]"]
+    data_dir: Path, open_user: Callable[[], "subprocess.Popen[str]"]
 ) -> None:
-    serve = EmbeddedPostgres(base / "pg", durable=False)
+    serve = EmbeddedPostgres(data_dir, durable=False)
     serve.start()
     pid = serve.pid
     short = open_user()
@@ -141,20 +163,20 @@ def test_a_second_user_adopts_and_the_last_one_stops(
 
 
 def test_a_killed_starter_leaves_a_server_that_the_next_one_adopts_and_stops(
-    base: Path, open_user: Callable[[], "subprocess.Popen[str]"]
+    data_dir: Path, open_user: Callable[[], "subprocess.Popen[str]"]
 ) -> None:
     starter = open_user()
     pid, adopted = said(starter)
     assert not adopted
     starter.kill()
     starter.wait()
-    with EmbeddedPostgres(base / "pg", durable=False) as server:
+    with EmbeddedPostgres(data_dir, durable=False) as server:
         assert (server.pid, server.adopted) == (pid, True)
     assert not server.is_running()
 
 
 def test_of_processes_that_start_at_once_one_starts_and_the_others_adopt(
-    base: Path, open_user: Callable[[], "subprocess.Popen[str]"]
+    data_dir: Path, open_user: Callable[[], "subprocess.Popen[str]"]
 ) -> None:
     users = [open_user() for _ in range(3)]
     answers = [said(user) for user in users]
@@ -162,24 +184,42 @@ def test_of_processes_that_start_at_once_one_starts_and_the_others_adopt(
     assert sorted(adopted for _, adopted in answers) == [False, True, True]
     for user in users:
         user.communicate(timeout=30)
-    assert not EmbeddedPostgres(base / "pg").is_running()
+    assert not EmbeddedPostgres(data_dir).is_running()
+
+
+def test_who_is_killed_while_making_the_cluster_does_not_hinder_the_next(base: Path) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", USER_PROCESS, str(base / "pg")],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    made = base / "pg" / "cluster.new" / "PG_VERSION"
+    while not made.exists() and starter.poll() is None:
+        time.sleep(0.002)
+    starter.kill()
+    starter.communicate()
+    assert made.exists()
+    with EmbeddedPostgres(base / "pg", durable=False) as server:
+        assert not server.adopted
+        assert psql(server, "SELECT 1") == "1"
+        assert not made.parent.exists()
 
 
 def test_an_interrupt_in_the_terminal_reaches_its_users_but_not_the_server(
-    base: Path, open_user: Callable[[], "subprocess.Popen[str]"]
+    data_dir: Path, open_user: Callable[[], "subprocess.Popen[str]"]
 ) -> None:
     user = open_user()
     pid, _ = said(user)
     os.killpg(user.pid, signal.SIGINT)
     assert user.stdout is not None
     assert user.stdout.readline() == "interrupted\n"
-    with EmbeddedPostgres(base / "pg", durable=False) as server:
+    with EmbeddedPostgres(data_dir, durable=False) as server:
         assert server.pid == pid
         assert psql(server, "SELECT 1") == "1"
 
 
-def test_a_killed_server_is_started_again_with_all_that_was_committed(base: Path) -> None:
-    with EmbeddedPostgres(base / "pg") as server:
+def test_a_killed_server_is_started_again_with_all_that_was_committed(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir) as server:
         psql(server, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
         killed = server.pid
         kill_server(server)
@@ -191,10 +231,10 @@ def test_a_killed_server_is_started_again_with_all_that_was_committed(base: Path
     assert not server.is_running()
 
 
-def test_a_stale_pid_file_that_names_a_living_process_does_not_hinder(base: Path) -> None:
-    with EmbeddedPostgres(base / "pg", durable=False) as server:
+def test_a_stale_pid_file_that_names_a_living_process_does_not_hinder(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir, durable=False) as server:
         kill_server(server)
-        pid_file = base / "pg" / "cluster" / "postmaster.pid"
+        pid_file = data_dir / "cluster" / "postmaster.pid"
         owner = pid_file.stat()
         # Of the server's own user: of any other PostgreSQL knows that it cannot be a server.
         other = subprocess.Popen(["sleep", "60"], user=owner.st_uid if IS_ROOT else None)
@@ -209,25 +249,25 @@ def test_a_stale_pid_file_that_names_a_living_process_does_not_hinder(base: Path
             other.wait()
 
 
-def test_a_relaxed_server_is_not_adopted_by_who_wants_durability(base: Path) -> None:
+def test_a_relaxed_server_is_not_adopted_by_who_wants_durability(data_dir: Path) -> None:
     with (
-        EmbeddedPostgres(base / "pg", durable=False) as relaxed,
+        EmbeddedPostgres(data_dir, durable=False) as relaxed,
         pytest.raises(EmbeddedPostgresError, match="without durability"),
     ):
-        EmbeddedPostgres(base / "pg").start()
+        EmbeddedPostgres(data_dir).start()
     assert not relaxed.is_running()
 
 
-def test_no_other_os_user_gets_in(base: Path) -> None:
-    with EmbeddedPostgres(base / "pg", durable=False) as server:
-        owner = (base / "pg" / "cluster").stat().st_uid
+def test_no_other_os_user_gets_in(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir, durable=False) as server:
+        owner = (data_dir / "cluster").stat().st_uid
         allowed = {"root", pwd.getpwuid(os.geteuid()).pw_name, pwd.getpwuid(owner).pw_name}
         mapped = psql(server, "SELECT sys_name FROM pg_ident_file_mappings").splitlines()
         assert set(mapped) == allowed
         if not IS_ROOT:
             return
         nobody = pwd.getpwnam("nobody")
-        programs = server_installation(base / "pg", ServerUser(nobody.pw_uid, nobody.pw_gid))
+        programs = server_installation(data_dir, ServerUser(nobody.pw_uid, nobody.pw_gid))
 
         def refused() -> str:
             return subprocess.run(
@@ -245,11 +285,13 @@ def test_no_other_os_user_gets_in(base: Path) -> None:
         server.socket_dir.chmod(0o711)
         (server.socket_dir / ".s.PGSQL.5432").chmod(0o777)
         assert "Peer authentication failed" in refused()
+    # And it does not start again behind an open door.
+    with pytest.raises(EmbeddedPostgresError, match="nobody else can enter"):
+        server.start()
+    server.socket_dir.chmod(0o700)
 
 
-def test_a_long_path_gets_a_private_socket_folder_that_is_shared_and_removed(
-    base: Path, open_user: Callable[[], "subprocess.Popen[str]"]
-) -> None:
+def test_a_long_path_gets_a_private_socket_folder_that_is_shared_and_removed(base: Path) -> None:
     deep = base / ("d" * 60) / ("e" * 60)
     with EmbeddedPostgres(deep, durable=False) as server:
         first = server.socket_dir
@@ -296,21 +338,20 @@ def test_folders_that_are_not_ours_stay_as_they_are(base: Path) -> None:
 
 
 def test_the_server_is_never_root_and_works_for_an_owner_without_a_name(base: Path) -> None:
-    data_dir = base / "pg"
     expected = os.geteuid()
     if IS_ROOT:
         expected = 54399
-        data_dir.mkdir(mode=0o755)
-        os.chown(data_dir, expected, expected)
-    with EmbeddedPostgres(data_dir, durable=False) as server:
+        (base / "pg").mkdir(mode=0o755)
+        os.chown(base / "pg", expected, expected)
+    with EmbeddedPostgres(base / "pg", durable=False) as server:
         assert Path(f"/proc/{server.pid}").stat().st_uid == expected != 0
-        owners = {path.lstat().st_uid for path in (data_dir / "cluster").rglob("*")}
+        owners = {path.lstat().st_uid for path in (base / "pg" / "cluster").rglob("*")}
         assert owners == {expected}
         assert psql(server, "SELECT current_user") == "scm_admin"
 
 
 def test_programs_that_the_server_cannot_reach_are_copied_for_it(
-    base: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = base / "closed"
     closed.mkdir(mode=0o700)
@@ -319,16 +360,16 @@ def test_programs_that_the_server_cannot_reach_are_copied_for_it(
         if original.exists():
             (closed / original.name).symlink_to(original)
     monkeypatch.syspath_prepend(closed)
-    with EmbeddedPostgres(base / "pg", durable=False) as server:
+    with EmbeddedPostgres(data_dir, durable=False) as server:
         assert psql(server, "SELECT 1") == "1"
         program = Path(os.readlink(f"/proc/{server.pid}/exe"))
-        assert program.is_relative_to(base / "pg") == IS_ROOT
+        assert program.is_relative_to(data_dir) == IS_ROOT
 
 
-def test_a_server_that_cannot_start_is_explained_and_nothing_is_left(base: Path) -> None:
-    with EmbeddedPostgres(base / "pg", durable=False) as server:
+def test_a_server_that_cannot_start_is_explained_and_nothing_is_left(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir, durable=False) as server:
         pass
-    settings_file = base / "pg" / "cluster" / "postgresql.conf"
+    settings_file = data_dir / "cluster" / "postgresql.conf"
     settings_file.write_text(settings_file.read_text() + "work_mem = much\n")
     with pytest.raises(EmbeddedPostgresError, match=r'"work_mem": "much"'):
         server.start()

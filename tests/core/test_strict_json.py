@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_numbers_are_exact() -> None:
 
 
 def test_ordinary_text_survives_in_every_spelling() -> None:
-    text = "螺丝 M6 \U0001f529 \t\n\r\" \\ / \\u0000"
+    text = '螺丝 M6 \U0001f529 \t\n\r" \\ / \\u0000'
     for ascii_only in (True, False):
         assert loads(json.dumps({text: [text, True, None]}, ensure_ascii=ascii_only).encode()) == {
             text: [text, True, None]
@@ -85,13 +86,15 @@ def test_ordinary_text_survives_in_every_spelling() -> None:
 def test_what_is_not_strict_json_is_refused(body: bytes, code: str, pointer: str) -> None:
     error = refusal(body)
     assert (error.code, error.pointer) == (code, pointer)
-    assert error.detail_en and error.detail_zh
+    assert error.detail_en.isascii()
+    assert not error.detail_zh.isascii()
 
 
 def test_a_syntax_error_names_line_and_column() -> None:
     error = refusal('{\n  "a": 1,\n  "b" 2\n}')
     assert (error.line, error.column) == (3, 7)
-    assert "line 3, column 7" in error.detail_en and "第 3 行第 7 列" in error.detail_zh
+    assert "line 3, column 7" in error.detail_en
+    assert "第 3 行第 7 列" in error.detail_zh
 
 
 def test_a_raw_control_character_is_located() -> None:
@@ -141,24 +144,29 @@ def test_a_hostile_megabyte_is_refused_quickly(body: bytes) -> None:
     assert time.perf_counter() - started < 1.0
 
 
-def test_a_thousand_line_document_is_read_within_milliseconds() -> None:
+def seconds(read: Callable[[bytes], Any], body: bytes) -> float:
+    started = time.process_time()
+    assert len(read(body)["lines"]) == 1_000
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_strictness_costs_a_small_multiple_of_the_plain_parser(ascii_only: bool) -> None:
     lines = [
         {"item": f"SKU-{n}", "location": "主仓", "lot": None, "quantity": n, "unit_cost": n / 8}
         for n in range(1_000)
     ]
-    for ascii_only in (True, False):
-        body = json.dumps({"lines": lines}, ensure_ascii=ascii_only).encode()
-        timings = []
-        for _ in range(9):
-            started = time.perf_counter()
-            assert len(loads(body)["lines"]) == 1_000
-            timings.append(time.perf_counter() - started)
-        assert min(timings) < 0.005
+    body = json.dumps({"lines": lines}, ensure_ascii=ascii_only).encode()
+    timings = [(seconds(loads, body), seconds(json.loads, body)) for _ in range(15)]
+    strict, plain = (min(column) for column in zip(*timings, strict=True))
+    # Measured: 2.0 to 2.7 times, 3 to 4 ms for 100 kB.
+    assert strict < 4 * plain
 
 
+clean_text = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n\r"))
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**90), 10**90) | st.text(),
-    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    st.none() | st.booleans() | st.integers(-(10**90), 10**90) | clean_text,
+    lambda children: st.lists(children) | st.dictionaries(clean_text, children),
     max_leaves=20,
 )
 
@@ -166,17 +174,13 @@ json_values = st.recursive(
 @given(json_values, st.booleans())
 def test_it_agrees_with_the_standard_library_on_clean_values(value: Any, ascii_only: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only)
-    try:
-        read = loads(body.encode("utf-8", "surrogatepass"))
-    except StrictJsonError as error:
-        assert error.code in {"invalid_unicode", "not_utf8"}
-        return
-    assert read == value
+    assert loads(body.encode()) == value
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_give_a_value_or_a_refusal(body: bytes) -> None:
     try:
-        loads(body)
-    except StrictJsonError as error:
-        assert error.code
+        value = loads(body)
+    except StrictJsonError:
+        return
+    assert value == json.loads(body, parse_float=Decimal)

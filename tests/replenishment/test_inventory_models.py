@@ -133,10 +133,121 @@ def rate(inputs: Inputs) -> Inputs:
 def test_every_published_problem_comes_out(case: Any) -> None:
     answer = SOLVERS[case["function"]](arrays(case["inputs"]))
     for name, printed in case["outputs"].items():
-        tolerance = {"abs": 0.0006} if case["printed"] else {"rel": 1e-6, "abs": 1e-12}
-        assert answer[name] == pytest.approx(printed, **tolerance), name
+        rel, least = (0.0, 0.0006) if case["printed"] else (1e-6, 1e-12)
+        assert answer[name] == pytest.approx(printed, rel=rel, abs=least), name
 
 
 def test_no_published_problem_is_left_out() -> None:
     assert len(BOOK["cases"]) == 51
     assert {case["function"] for case in BOOK["cases"]} == set(SOLVERS)
+
+
+PERIOD = st.tuples(
+    st.floats(0.2, 5.0), st.floats(2.0, 50.0), st.floats(1.0, 80.0), st.floats(0.5, 12.0)
+)
+
+
+def long_run_cost(s: int, upper: int, h: float, p: float, fixed: float, mean: float) -> float:
+    """Average cost of (s, S) from the stationary distribution of its Markov chain."""
+    levels = np.arange(s + 1, upper + 1)
+    n = len(levels)
+    chain = np.zeros((n, n))
+    for row, level in enumerate(levels):
+        stay = poisson.pmf(level - levels, mean)
+        chain[row] = stay
+        chain[row, -1] += 1.0 - stay.sum()
+    stationary = np.linalg.matrix_power(chain, 4096)[0]
+    stationary /= stationary.sum()
+    demand = np.arange(0, 200)
+    chance = poisson.pmf(demand, mean)
+    cost = 0.0
+    for share, level in zip(stationary, levels, strict=True):
+        left = level - demand
+        cost += share * (chance * (h * np.maximum(left, 0) + p * np.maximum(-left, 0))).sum()
+        cost += share * fixed * poisson.sf(level - s - 1, mean)
+    return float(cost)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PERIOD)
+def test_no_neighbour_of_the_optimal_policy_is_cheaper(
+    period: tuple[float, float, float, float],
+) -> None:
+    h, p, fixed, mean = period
+    best = models.ss_poisson(*(np.array([v]) for v in period), lead_time=np.zeros(1))
+    s, upper = int(best.reorder_point[0]), int(best.order_up_to[0])
+    least = long_run_cost(s, upper, h, p, fixed, mean)
+    assert least == pytest.approx(float(best.cost[0]), rel=1e-6)
+    for ds in (-1, 0, 1):
+        for du in (-2, -1, 0, 1, 2):
+            if s + ds < upper + du:
+                assert long_run_cost(s + ds, upper + du, h, p, fixed, mean) >= least - 1e-8
+
+
+def test_a_lead_time_raises_both_levels_of_the_policy() -> None:
+    one = [np.array([v]) for v in (1.0, 9.0, 64.0, 5.0)]
+    short = models.ss_poisson(*one, lead_time=np.zeros(1))
+    long = models.ss_poisson(*one, lead_time=np.array([3.0]))
+    assert long.reorder_point[0] >= short.reorder_point[0] + 13
+    assert long.order_up_to[0] > short.order_up_to[0]
+    assert long.cost[0] > short.cost[0]
+
+
+def cheapest_by_trying_all(demand: list[float], fixed: float, holding: float) -> float:
+    least = float("inf")
+    for pattern in range(2 ** (len(demand) - 1)):
+        orders = [True] + [bool(pattern >> i & 1) for i in range(len(demand) - 1)]
+        cost, age = 0.0, 0
+        for is_order, quantity in zip(orders, demand, strict=True):
+            age = 0 if is_order else age + 1
+            cost += fixed * is_order + holding * age * quantity
+        least = min(least, cost)
+    return least
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 60), min_size=7, max_size=7), min_size=1, max_size=4),
+    st.integers(1, 300),
+    st.integers(1, 5),
+)
+def test_wagner_whitin_finds_what_trying_every_plan_finds(
+    demand: list[list[int]], fixed: int, holding: int
+) -> None:
+    matrix = np.array(demand, dtype=np.float64)
+    one = np.array([[float(fixed)]]), np.array([[float(holding)]]), np.zeros((1, 1))
+    plan = models.wagner_whitin(matrix, *one)
+    stock = np.cumsum(plan.quantity - matrix, axis=1)
+    assert (stock >= 0).all()
+    assert (stock[:, -1] == 0).all()
+    for row, cost in zip(demand, plan.cost, strict=True):
+        assert cost == cheapest_by_trying_all([float(q) for q in row], fixed, holding)
+
+
+def test_the_reorder_point_found_for_a_lot_is_the_cheapest_for_that_lot() -> None:
+    one = dict.fromkeys(("holding_cost",), np.array([0.225]))
+    one |= {"stockout_cost": np.array([7.5]), "fixed_cost": np.array([8.0])}
+    one |= {"demand_mean": np.array([1300.0]), "demand_sd": np.array([150.0])}
+    one |= {"lead_time": np.array([1 / 12])}
+    found = models.rq_eoq_backorders(**one)
+    for shift in (-5.0, 5.0):
+        moved = models.rq_cost(found.reorder_point + shift, found.quantity, **one)
+        assert moved[0] > found.cost[0]
+
+
+def test_many_items_at_once_get_the_answers_of_each_alone() -> None:
+    h, p, k = np.array([0.2, 3.0]), np.array([7.0, 40.0]), np.array([8.0, 60.0])
+    mean, sd, lead = np.array([1300.0, 190.0]), np.array([150.0, 48.0]), np.array([0.08, 0.5])
+    for model in (
+        models.rq_eoq_backorders,
+        models.rq_eoq_safety_stock,
+        models.rq_loss_function,
+        models.rq_eil,
+    ):
+        both = model(h, p, k, mean, sd, lead)
+        for i in range(2):
+            at = slice(i, i + 1)
+            alone = model(h[at], p[at], k[at], mean[at], sd[at], lead[at])
+            assert both.reorder_point[i] == alone.reorder_point[0]
+            assert both.quantity[i] == alone.quantity[0]
+            assert both.cost[i] == alone.cost[0]

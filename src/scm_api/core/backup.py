@@ -18,7 +18,7 @@ from scm_api.core.embedded_process import POSTGRES_MAJOR, binary
 from scm_api.core.migrate import create_roles
 
 Progress = Callable[[str], None]
-Connection: TypeAlias = asyncpg.Connection  # type: ignore[type-arg]
+Connection: TypeAlias = asyncpg.Connection
 Prepare = Callable[[Connection], Awaitable[None]]
 
 # What libpq and asyncpg both understand. The rest of a URL's query is for SQLAlchemy.
@@ -66,7 +66,8 @@ SEQUENCE_DIGEST = "SELECT concat_ws(':', last_value, is_called) FROM {table}"
 
 
 class BackupError(RuntimeError):
-    """A dump or a restore was refused or failed; what was there before is unchanged."""
+    """A dump or a restore was refused or failed. Unless the message says otherwise, what was there
+    before is unchanged."""
 
 
 async def dump(dsn: str, target: Path, *, progress: Progress | None = None) -> None:
@@ -125,7 +126,13 @@ async def restore(
         except BaseException:
             await asyncio.shield(_put_back(connection, kept))
             raise
-        await _finish(connection, kept)
+        try:
+            await _finish(connection, kept)
+        except asyncpg.PostgresError as error:
+            raise BackupError(
+                f"The content of {source} is in, but the last step failed: {error}. What was there "
+                f"before, if anything, is in schemas named {ASIDE}..."
+            ) from error
 
 
 async def table_digests(dsn: str) -> dict[str, str]:
@@ -285,6 +292,8 @@ async def _connection(dsn: str) -> AsyncIterator[Connection]:
         raise BackupError(f"Cannot connect to the database: {error}") from error
     try:
         yield connection
+    except asyncpg.PostgresError as error:
+        raise BackupError(str(error)) from error
     finally:
         await connection.close()
 

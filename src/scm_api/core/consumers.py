@@ -71,7 +71,16 @@ async def drain(runtime: Runtime) -> None:
         pass
 
 
-async def _advance(runtime: Runtime, name: str, organization_id: UUID) -> int:
+async def catch_up(runtime: Runtime, name: str, organization_id: UUID) -> None:
+    """Run one consumer until it has read all that one organization has committed; waits for a
+    worker that is at it."""
+    while await _advance(runtime, name, organization_id, wait=True):
+        pass
+
+
+async def _advance(
+    runtime: Runtime, name: str, organization_id: UUID, *, wait: bool = False
+) -> int:
     function, types = _consumers[name]
     principal = Principal("system", organization_id, name, organization_id, frozenset("*"))
     async with runtime.database.transaction(
@@ -86,9 +95,9 @@ async def _advance(runtime: Runtime, name: str, organization_id: UUID) -> int:
             name,
         )
         bookmark = await tx.fetchrow(
-            """
+            f"""
             select tx_order, seq from event_consumer where organization_id = $1 and name = $2
-            for update skip locked
+            for update {"" if wait else "skip locked"}
             """,
             organization_id,
             name,

@@ -63,7 +63,8 @@ __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "binary", "default_data_
 # After a crash the server replays its log before it is ready, which can take minutes.
 START_SECONDS = 300.0
 TURN_SECONDS = START_SECONDS + 60
-# Processes of a killed server that still run a query; they end when they look up from it.
+# Processes of a killed server that still run a query (they end when they look up from it), or an
+# initdb whose starter was killed.
 ORPHANS_SECONDS = 10.0
 FAST_STOP_SECONDS = 30.0
 IMMEDIATE_STOP_SECONDS = 5.0
@@ -112,7 +113,7 @@ class EmbeddedPostgres:
         Called again it does nothing while the server runs, and starts it anew if it died. Raises
         EmbeddedPostgresError.
         """
-        if self._users_fd is not None and self.is_running():
+        if self.pid is not None:
             return
         try:
             user = choose_server_user(self.data_dir)
@@ -129,6 +130,10 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(
                 f"This user may not use the data folder {self.data_dir}: {error}. Run as the user "
                 "who made it, or choose another folder with SCM_DATA_DIR."
+            ) from error
+        except OSError as error:
+            raise EmbeddedPostgresError(
+                f"Cannot start PostgreSQL in {self.data_dir}: {error}"
             ) from error
 
     def stop(self) -> None:
@@ -157,9 +162,11 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The server's process id; None while it does not run."""
+        """The server's process id; None while it does not run, or this object does not use it."""
         status = read_status(self._cluster) if self._users_fd is not None else None
-        return status.pid if status and self.is_running() else None
+        if status is None or works_in(status.pid, self._cluster.folder) is False:
+            return None
+        return status.pid if self.is_running() else None
 
     @property
     def socket_dir(self) -> Path:
@@ -220,7 +227,7 @@ class EmbeddedPostgres:
                 elif time.monotonic() > deadline:
                     raise EmbeddedPostgresError(
                         f"The PostgreSQL server of {self.data_dir} was killed, but processes of "
-                        f"it still run a query. End them (fuser {self.data_dir}/server.lock)."
+                        f"it still work. End them (fuser {self.data_dir}/server.lock)."
                     )
                 time.sleep(POLL_SECONDS)
             process = self._spawn(server_fd)
@@ -245,7 +252,7 @@ class EmbeddedPostgres:
 
     def _spawn(self, server_fd: int) -> subprocess.Popen[bytes]:
         programs = server_installation(self.data_dir, self._cluster.user)
-        ensure_cluster(self._cluster, programs, durable=self.durable)
+        ensure_cluster(self._cluster, programs, server_fd, durable=self.durable)
         socket_dir = ensure_socket_dir(self._cluster)
         self._clear_leftovers(socket_dir)
         command = server_command(programs, self._cluster, socket_dir, self.durable)

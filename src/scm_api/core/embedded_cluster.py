@@ -126,10 +126,14 @@ def server_command(
     return [programs / "bin" / "postgres", "-D", cluster.folder, *options]
 
 
-def ensure_cluster(cluster: Cluster, programs: Path, *, durable: bool) -> None:
-    """Run initdb unless it has been done, then write the files that are ours."""
+def ensure_cluster(cluster: Cluster, programs: Path, server_fd: int, *, durable: bool) -> None:
+    """Run initdb unless it has been done, then write the files that are ours.
+
+    initdb holds the server's lock `server_fd` too: if we are killed meanwhile, the next process
+    waits for its end instead of running a second one in the same place.
+    """
     if not cluster.folder.is_dir():
-        _initdb(cluster, programs, durable=durable)
+        _initdb(cluster, programs, server_fd, durable=durable)
     version = (cluster.folder / "PG_VERSION").read_text(encoding="utf-8").strip()
     if version != str(POSTGRES_MAJOR):
         raise EmbeddedPostgresError(
@@ -154,7 +158,7 @@ def write_ident(cluster: Cluster) -> bool:
     return write_private(cluster.folder / "scm-api.ident", text, cluster.user)
 
 
-def _initdb(cluster: Cluster, programs: Path, *, durable: bool) -> None:
+def _initdb(cluster: Cluster, programs: Path, server_fd: int, *, durable: bool) -> None:
     """Make the cluster beside its place and move it there whole, so no half of one is ever used."""
     unfinished = cluster.data_dir / "cluster.new"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -180,7 +184,7 @@ def _initdb(cluster: Cluster, programs: Path, *, durable: bool) -> None:
     command += [] if durable else ["--no-sync"]
     try:
         with tempfile.TemporaryFile() as output:
-            process = spawn(command, maker, output.fileno())
+            process = spawn(command, maker, output.fileno(), (server_fd,))
             try:
                 code = process.wait()
             except BaseException:
@@ -212,8 +216,13 @@ def ensure_socket_dir(cluster: Cluster) -> Path:
     near = cluster.data_dir / "socket"
     fits = len(os.fsencode(near / SOCKET_NAME)) <= SOCKET_PATH_MAX_BYTES
     if fits and PLAIN_PATH.fullmatch(str(near)):
-        if not is_private_dir(near, cluster.user):
+        if not near.exists():
             make_private_dir(near, cluster.user)
+        elif not is_private_dir(near, cluster.user):
+            raise EmbeddedPostgresError(
+                f"{near} must be a folder of {cluster.user} that nobody else can enter. Remove it: "
+                "it is made anew at the next start."
+            )
         return near
     record = cluster.folder / "scm-api.socket-dir"
     if record.is_file():
@@ -240,15 +249,18 @@ def remove_temporary_socket_dir(cluster: Cluster) -> None:
 def log_tail(cluster: Cluster, lines: int = 12) -> str:
     """The last lines that the server logged, for error messages."""
     start = cluster.log_folder / "start.log"
-    later = set(cluster.log_folder.glob("*.log")) - {start}
-    newest = sorted(later, key=lambda file: file.stat().st_mtime)[-1:]
-    said = [
-        line for file in (start, *newest) if file.is_file() for line in _last_lines(file, lines)
-    ]
-    return "\n".join(said[-lines:])
+    said = _last_lines(start, lines)
+    # What it says before its logger runs, such as a wrong setting, stands in start.log alone.
+    if not said or any("redirecting log output" in line for line in said):
+        later = set(cluster.log_folder.glob("*.log")) - {start}
+        newest = max(later, key=lambda file: file.stat().st_mtime, default=start)
+        said = _last_lines(newest, lines)
+    return "\n".join(said)
 
 
 def _last_lines(file: Path, lines: int) -> list[str]:
+    if not file.is_file():
+        return []
     with file.open("rb") as content:
         content.seek(max(0, file.stat().st_size - 16_384))
         return content.read().decode(errors="replace").splitlines()[-lines:]

@@ -131,8 +131,11 @@ def server_installation(data_dir: Path, user: ServerUser) -> Path:
         if shared.is_dir():
             shutil.copytree(shared, unfinished / shared.name)
         for folder, _, _ in os.walk(unfinished):
-            os.chmod(folder, 0o755)
+            Path(folder).chmod(0o755)
         unfinished.rename(copy)
+        # No server runs now, so nothing uses the copy of an earlier version.
+        for old in set(data_dir.glob("programs-*")) - {copy}:
+            shutil.rmtree(old, ignore_errors=True)
     return copy / original.parent.name / original.name
 
 

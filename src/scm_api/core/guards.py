@@ -1,6 +1,6 @@
-"""What stands around the application: request ids, security headers, body limits, and the last catch.
+"""What stands around the application: request ids, security headers, body limits, the last catch.
 
-Pure ASGI. From the outside in: `RequestId`, then metrics and logs, then `LastResort`, then `BodySizeGuard`.
+Pure ASGI; from the outside in: `RequestId`, metrics and logs, `LastResort`, `BodySizeGuard`.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 class RequestId:
@@ -43,14 +43,8 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id = headers.get("x-request-id", "")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = uuid7().hex
-        context = {"request_id": request_id}
-        trace = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-        if trace:
-            context |= {"trace_id": trace[1], "parent_span_id": trace[2]}
+        context = _context(scope)
+        request_id = context["request_id"]
         own_headers = ((b"x-request-id", request_id.encode()), *SECURITY_HEADERS)
 
         async def send_with_headers(message: Message) -> None:
@@ -68,6 +62,17 @@ class RequestId:
         structlog.contextvars.clear_contextvars()
         with structlog.contextvars.bound_contextvars(**context):
             await self.app(inner_scope, receive, send_with_headers)
+
+
+def _context(scope: Scope) -> dict[str, str]:
+    """What every log line of a request carries."""
+    context = {}
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            context["request_id"] = value.decode()
+        elif name == b"traceparent" and (trace := _TRACEPARENT.fullmatch(value)):
+            context["trace_id"], context["parent_span_id"] = trace[1].decode(), trace[2].decode()
+    return context if "request_id" in context else {"request_id": uuid7().hex, **context}
 
 
 class LastResort:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -82,7 +83,9 @@ class OperationRoute(APIRoute):
             try:
                 header = request.headers.get("authorization")
                 principal = await runtime.authenticate(runtime, header)
-                request.scope["state"]["principal"] = principal
+                structlog.contextvars.bind_contextvars(
+                    organization_id=str(principal.organization_id), principal=principal.name
+                )
                 principal.require(permission)
                 unknown = [name for name in request.query_params if name not in known]
                 if unknown:

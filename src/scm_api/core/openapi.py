@@ -14,6 +14,8 @@ from scm_api.core.errors import Problem
 
 _TAGS = {
     "warehouses": "Warehouses and the locations in them.",
+    "stock-movements": "The append-only ledger: post, list, reverse.",
+    "stock": "Positions, balances, arrivals, projections and value, now or at any instant.",
     "jobs": "Background work with progress.",
     "events": "The change feed: everything that happened, in an order that never skips.",
     "problems": "The registry of problem codes.",

@@ -39,12 +39,13 @@ class IndexedRouter:
             return
         if scope["type"] == "http" and scope["method"] == "HEAD":
             # HEAD is GET without the body, which the server leaves out.
-            scope["method"] = "GET"
+            scope = {**scope, "method": "GET"}
         allowed: set[str] = set()
         for route in (*self.index.get(_key(scope["path"]), ()), *self.anywhere):
             match, child_scope = route.matches(scope)
             if match == Match.FULL:
                 scope.update(child_scope)
+                scope.setdefault("route", route)
                 await route.handle(scope, receive, send)
                 return
             if match == Match.PARTIAL:

@@ -69,6 +69,7 @@ ONE_BILLION = Decimal(1_000_000_000)
 # Input types. Money and quantities travel as decimal strings; JSON numbers are read exactly too.
 Quantity = _decimal(10, 4, signed=False, gt=0, le=ONE_BILLION)
 QuantityOrZero = _decimal(10, 4, signed=False, ge=0, le=ONE_BILLION)
+SignedQuantity = _decimal(10, 4, signed=True, ge=-ONE_BILLION, le=ONE_BILLION)
 UnitPrice = _decimal(10, 6, signed=False, ge=0, le=ONE_BILLION)
 Factor = _decimal(10, 10, signed=False, gt=0, le=ONE_BILLION)
 Percent = _decimal(3, 4, signed=False, ge=0, le=Decimal(100))

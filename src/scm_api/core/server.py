@@ -1,4 +1,4 @@
-"""Serving HTTP with uvicorn so that no client, slow, silent or malformed, holds a connection for long.
+"""Serving HTTP with uvicorn so that no slow, silent or malformed client holds a connection.
 
 The rule: a connection always waits for somebody, and waiting for the client has a deadline.
 """
@@ -40,7 +40,10 @@ class RequestTimeout(Problem):
 class HeadersTooLarge(Problem):
     status, code = 431, "headers_too_large"
     title = Text("Request headers too large", "请求头过大")
-    detail = Text("Line and headers may have {limit_bytes} bytes.", "请求行与请求头上限为 {limit_bytes} 字节。")
+    detail = Text(
+        "Line and headers may have {limit_bytes} bytes.",
+        "请求行与请求头上限为 {limit_bytes} 字节。",
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ Phase = Literal["idle", "head", "body", "complete"]
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with deadlines. `phase` is how far the newest request has arrived."""
+    """uvicorn's HTTP protocol, with deadlines; `phase` says how much of a request has arrived."""
 
     def __init__(self, *, deadlines: Deadlines = Deadlines(), **options: Any) -> None:
         super().__init__(**options)
@@ -86,7 +89,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.silent_bytes = 0
         self.ticker: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
         self.deadline = self.loop.time() + self.deadlines.header_seconds
         self._tick()
@@ -128,9 +131,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().on_body(body)
         self.silent_bytes = 0
         self.body_deadline += len(body) / self.deadlines.body_bytes_per_second
-        self.deadline = min(
-            self.loop.time() + self.deadlines.body_idle_seconds, self.body_deadline
-        )
+        self.deadline = min(self.loop.time() + self.deadlines.body_idle_seconds, self.body_deadline)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -163,7 +164,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         now = self.loop.time()
         pause = self.deadlines.tick_seconds
         if self.transport.is_closing() or (self.write_deadline and now >= self.write_deadline):
-            # Closing waits for unsent data, and a client that does not read must not decide how long.
+            # Closing waits for unsent data; a client that does not read must not say how long.
             if self.write_deadline is None:
                 self.write_deadline = now + self.deadlines.close_seconds
             if now >= self.write_deadline:
@@ -175,15 +176,18 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _expire(self, now: float) -> None:
         if self._waits_for_us():
             self.deadline = now + self.deadlines.header_seconds
+            self.body_deadline = now + self.deadlines.body_seconds
         elif self.phase == "body" or (self.phase == "head" and self.silent_bytes):
             self._refuse(RequestTimeout())
         else:
             self.transport.close()
 
     def _waits_for_us(self) -> bool:
-        """Whether the client cannot go on: we do not read, or an earlier request is being served."""
-        earlier = self.phase == "head" and self._is_serving()
-        return self.flow.read_paused or bool(self.pipeline) or earlier
+        """Whether the client cannot go on: we do not read, have not said 100 Continue, or still
+        serve an earlier request."""
+        if self.flow.read_paused or self.pipeline:
+            return True
+        return self._is_serving() and (self.phase == "head" or self.cycle.waiting_for_100_continue)
 
     def _is_serving(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -226,7 +230,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
 @functools.cache
 def _exit_after(seconds: float) -> None:
-    """End the process by then even if a request can be neither finished nor cancelled (a thread)."""
+    """End the process by then, even if a request can be neither finished nor cancelled."""
 
     def end() -> None:
         logger.error("A request outlived the shutdown; the process ends without it.")
@@ -256,9 +260,7 @@ def configure(
         workers=workers,
         factory=_is_factory(app),
         loop="uvloop",
-        http=cast(
-            type[asyncio.Protocol], functools.partial(DeadlineProtocol, deadlines=deadlines)
-        ),
+        http=cast(type[asyncio.Protocol], functools.partial(DeadlineProtocol, deadlines=deadlines)),
         ws="none",
         lifespan="on",
         log_config=log_config,

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 and I-JSON (RFC 7493) mean it: exact numbers, unique keys, clean text, bounded depth.
+"""JSON as I-JSON (RFC 7493) means it: exact numbers, unique keys, clean text, bounded depth.
 
 Every refusal is a `StrictJsonError` that says where and why and never repeats the input.
 """
@@ -23,7 +23,7 @@ _SUSPICIOUS_ESCAPE = re.compile(
     r"\\(?:[bf]|u00(?:0[0-8bcefBCEF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|u[dD][89a-fA-F])"
 )
 _OPEN_OR_CLOSE = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_SKELETON = bytes(set(range(256)) - set(b'[]{}"'))
 
 
 class StrictJsonError(ValueError):
@@ -72,7 +72,8 @@ _OUT_OF_RANGE = _Refused(
     "number_out_of_range",
     f"Numbers lie within 1e-{_MAX_MAGNITUDE} and 1e{_MAX_MAGNITUDE}"
     f" and have at most {_MAX_NUMBER_CHARACTERS} characters.",
-    f"数字须在 1e-{_MAX_MAGNITUDE} 与 1e{_MAX_MAGNITUDE} 之间,且不超过 {_MAX_NUMBER_CHARACTERS} 个字符。",
+    f"数字须在 1e-{_MAX_MAGNITUDE} 与 1e{_MAX_MAGNITUDE} 之间,"
+    f"且不超过 {_MAX_NUMBER_CHARACTERS} 个字符。",
 )
 _INVALID_TEXT = _Refused(
     "invalid_unicode",
@@ -127,8 +128,8 @@ def _check_depth(body: bytes, max_depth: int) -> None:
         return
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    outside_strings = b"".join(body.split(b'"')[::2])
-    brackets = outside_strings.translate(_OPEN_OR_CLOSE, _NO_BRACKETS)
+    skeleton = body.translate(_OPEN_OR_CLOSE, _NO_SKELETON)
+    brackets = b"".join(skeleton.split(b'"')[::2])  # every second part lies within a string
     rest = brackets
     # Each pass takes away exactly the innermost level.
     for _ in range(max_depth):
@@ -202,7 +203,9 @@ def _duplicate(pairs: list[tuple[str, Any]]) -> _Refused:
     key = Counter(key for key, _ in pairs).most_common(1)[0][0]
     named = f" '{key}'" if _is_repeatable(key) else ""
     return _Refused(
-        "duplicate_key", f"The key{named} stands twice in one object.", f"同一对象中的键{named} 重复。"
+        "duplicate_key",
+        f"The key{named} stands twice in one object.",
+        f"同一对象中的键{named} 重复。",
     )
 
 

@@ -1,11 +1,17 @@
 """Tables of items: categories, units, barcodes and names in other systems."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Index, Numeric, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from scm_api.core.db import Base, Identified, Versioned, same_organization
+from scm_api.core.db import Base, Identified, Owned, Versioned, same_organization
+from scm_api.items.policy import key_of
+
+
+def _sku_key(context: Any) -> str:
+    return key_of(context.get_current_parameters()["sku"])
 
 
 class Category(Versioned, Base):
@@ -32,6 +38,9 @@ class Item(Versioned, Base):
     __tablename__ = "item"
 
     sku: Mapped[str] = mapped_column(String(64))
+    # The SKU as it is compared (items.policy.key_of). A column, because under row-level security an
+    # index on lower(sku) is never used: lower() is not leakproof.
+    sku_key: Mapped[str] = mapped_column(String(128), default=_sku_key)
     name: Mapped[str] = mapped_column(String(200))
     name_zh: Mapped[str | None] = mapped_column(String(200))
     base_unit: Mapped[str] = mapped_column(String(8))
@@ -42,18 +51,32 @@ class Item(Versioned, Base):
     is_serial_tracked: Mapped[bool] = mapped_column(server_default=text("false"))
     is_expiry_tracked: Mapped[bool] = mapped_column(server_default=text("false"))
     note: Mapped[str] = mapped_column(Text, server_default="")
-    # Character pairs of SKU, names and barcodes, made by items.policy: finds Chinese text without
-    # any extension of PostgreSQL.
-    search_grams: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    search_text: Mapped[str] = mapped_column(Text, server_default="")
 
     __table_args__ = (
         same_organization("category_id", "category"),
         CheckConstraint("status in ('active', 'blocked', 'obsolete')", name="status"),
         CheckConstraint("cost_method in ('moving_average')", name="cost_method"),
-        Index("uq_item_sku", "organization_id", text("lower(sku)"), unique=True),
+        Index("uq_item_sku", "organization_id", "sku_key", unique=True),
+        Index("ix_item_page", "organization_id", "sku", "id"),
         Index("ix_item_category_id", "organization_id", "category_id"),
-        Index("ix_item_search_grams", "search_grams", postgresql_using="gin"),
+        Index("ix_item_updated_at", "organization_id", "updated_at"),
+    )
+
+
+class ItemSearch(Owned, Base):
+    """What an item is found by, derived from it by items.search. Read through find_items()."""
+
+    __tablename__ = "item_search"
+
+    item_id: Mapped[UUID] = mapped_column(primary_key=True)
+    # Short pieces of SKU, names and barcodes, and the organization: finds Chinese text without any
+    # extension of PostgreSQL, and only own rows inside the index.
+    grams: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    words: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        same_organization("item_id", "item", ondelete="CASCADE"),
+        Index("ix_item_search_grams", "grams", postgresql_using="gin"),
     )
 
 

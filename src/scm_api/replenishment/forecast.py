@@ -34,7 +34,7 @@ from scm_api.replenishment.smoothing import (
 
 WINDOWS_DAYS = (28, 91, 364)
 BASELINE_WINDOW_DAYS = 91
-HOLDOUT_ORIGINS = 84
+HOLDOUT_ORIGINS = 182
 MIN_TRAINING_DAYS = 28
 MIN_ERRORS = 14
 WARM_UP_DAYS = 7
@@ -138,7 +138,7 @@ def forecast(
     plus review. `first_weekday` is that of column 0 (0 = Monday). Masked days in `valid` are
     unknown, not zero.
 
-    The last 84 origins whose horizon is over (at most a third of the days) are the holdout.
+    The last 182 origins whose horizon is over (at most a third of the days) are the holdout.
     Weekday indices and each method's parameters are chosen on the days before it, the latter by
     one-step squared error. On the holdout each method is scored by the squared error of demand
     cumulated over the horizon. Candidates: moving averages and SES; Croston, SBA and TSB for

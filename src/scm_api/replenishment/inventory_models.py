@@ -208,7 +208,8 @@ def ss_poisson(
     """Optimal (s, S) [N] for Poisson demand with `mean` a period and a lead time in periods.
 
     The algorithm of Zheng & Federgruen (1991); a period's cost is that of demand over
-    lead time + 1 periods. Loops over the items: milliseconds each.
+    lead time + 1 periods. Loops over the items: milliseconds each while demand stays under a few
+    hundred a period.
     """
     rows = [
         _ss_poisson_one(*(float(value) for value in item))

@@ -53,7 +53,7 @@ def _pool(group: Ints, groups: int, values: Floats) -> _Pooled:
     mean = np.bincount(group, weights=values, minlength=groups) / np.maximum(n, 1.0)
     deviation: Floats = values - mean[group]
     squares = np.bincount(group, weights=deviation * deviation, minlength=groups)
-    return _Pooled(n, mean, squares)
+    return _Pooled(n, mean, squares.astype(np.float64))
 
 
 def estimate_lead_times(

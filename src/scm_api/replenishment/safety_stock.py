@@ -19,6 +19,7 @@ LOW_MEAN = 10.0
 HIGH_CV = 0.5
 _MAX_FACTOR = 30.0
 _NEWTON_STEPS = 40
+_SAFE_STEPS = 120
 
 
 class Distribution(IntEnum):
@@ -233,15 +234,25 @@ def demand_quantile(mean: Floats, sd: Floats, level: Floats, distribution: Codes
 
 
 def _gamma_fill(mean: Floats, sd: Floats, limit: Floats) -> Floats:
-    """Solve E[(D - r)+] = limit for gamma demand, by Newton's method on its logarithm."""
+    """Solve E[(D - r)+] = limit for gamma demand; 0 where even no stock is short by less.
+
+    Newton's method on the logarithm, inside a bracket that each step narrows (Scarf's bound closes
+    it above). An item that has converged stays, so that it does not depend on its neighbours.
+    """
     shape, scale = (mean / sd) ** 2, sd**2 / mean
-    x = np.zeros_like(mean)
-    for _ in range(_NEWTON_STEPS):
-        tail = np.maximum(gammaincc(shape, x / scale), 1e-280)
+    low, high = np.zeros_like(mean), mean + sd**2 / (4.0 * limit)
+    x, settled = np.minimum(mean, high), limit >= mean
+    for _ in range(_SAFE_STEPS):
+        tail = gammaincc(shape, x / scale)
         short = np.maximum(mean * gammaincc(shape + 1.0, x / scale) - x * tail, 1e-290)
-        step = short / tail * np.log(short / limit)
-        x = np.clip(x + step, 0.0, mean + sd**2 / (4.0 * limit))
-    return x
+        low, high = np.where(short > limit, x, low), np.where(short > limit, high, x)
+        step = short / np.maximum(tail, 1e-280) * np.log(short / limit)
+        inside = (x + step > low) & (x + step < high)
+        settled = settled | (np.abs(step) <= 1e-13 * x) | (high - low <= 1e-13 * high)
+        if settled.all():
+            break
+        x = np.where(settled, x, np.where(inside, x + step, (low + high) / 2.0))
+    return np.where(limit >= mean, 0.0, x)
 
 
 def reorder_point_for_fill_rate(

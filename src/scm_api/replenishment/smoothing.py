@@ -178,7 +178,8 @@ def moving_average(demand: Floats, window_days: int, valid: Bools | None = None)
     average = MovingAverageRows(cumulated(x.T), weights, (window_days,))
     for t in range(1, x.shape[1] + 1):
         average.rate(t)
-    return average.rate(x.shape[1])[0]
+    rate: Floats = average.rate(x.shape[1])[0]
+    return rate
 
 
 def simple_exponential_smoothing(

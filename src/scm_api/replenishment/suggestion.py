@@ -168,7 +168,8 @@ _NOT_NEGATIVE = (
 )
 
 
-def _interval(inputs: SuggestionInputs) -> Floats:
+def protection_days(inputs: SuggestionInputs) -> Floats:
+    """Days [N] that an order placed today must cover: lead time + review, at least one."""
     return np.maximum(inputs.lead_time_days + inputs.review_days, 1.0)
 
 

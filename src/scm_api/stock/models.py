@@ -66,7 +66,9 @@ class StockDocument(Identified, Base):
 
     __tablename__ = "stock_document"
 
-    number: Mapped[str | None] = mapped_column(String(32))
+    # The caller's own name for the posting: a second net against posting it twice. Documents have
+    # no number series of their own: its lock would make everybody who posts wait for each other.
+    external_ref: Mapped[str | None] = mapped_column(String(64))
     type: Mapped[str] = mapped_column(String(32))
     reason: Mapped[str] = mapped_column(String(200), server_default="")
     reference_type: Mapped[str | None] = mapped_column(String(32))
@@ -83,6 +85,13 @@ class StockDocument(Identified, Base):
         same_organization("reversal_of", "stock_document"),
         CheckConstraint(_one_of("type", MOVEMENT_TYPES), name="type"),
         CheckConstraint("line_count between 1 and 10000", name="line_count"),
+        Index(
+            "uq_stock_document_external_ref",
+            "organization_id",
+            "external_ref",
+            unique=True,
+            postgresql_where=text("external_ref is not null"),
+        ),
         # A document is reversed once at most.
         Index(
             "uq_stock_document_reversal_of",
@@ -200,6 +209,7 @@ class StockPosition(Owned, Base):
         same_organization("item_id", "item"),
         same_organization("warehouse_id", "warehouse"),
         CheckConstraint("reserved >= 0", name="reserved"),
+        CheckConstraint("in_transit >= 0", name="in_transit"),
         Index("ix_stock_position_warehouse_id", "organization_id", "warehouse_id", "item_id"),
     )
 

@@ -107,7 +107,8 @@ class SupplierPrice(Identified, Base):
 
 
 class SupplierShutdown(Identified, Base):
-    """Days on which a supplier neither works nor ships, first and last day included."""
+    """Days on which a supplier neither works nor ships, first and last day included; periods may
+    overlap."""
 
     __tablename__ = "supplier_shutdown"
 
@@ -120,4 +121,39 @@ class SupplierShutdown(Identified, Base):
         same_organization("supplier_id", "supplier", ondelete="CASCADE"),
         CheckConstraint("ends_on >= starts_on", name="order"),
         Index("ix_supplier_shutdown_supplier_id", "organization_id", "supplier_id", "starts_on"),
+    )
+
+
+class LeadTimeObservation(Identified, Base):
+    """How long one delivery took, append-only. Planning needs every observation, not only their
+    mean, so they are kept from the first receipt on."""
+
+    __tablename__ = "lead_time_observation"
+
+    supplier_id: Mapped[UUID]
+    item_id: Mapped[UUID]
+    # Null for deliveries that have no order here, such as imported history.
+    purchase_order_id: Mapped[UUID | None]
+    purchase_order_line_id: Mapped[UUID | None]
+    ordered_on: Mapped[date]
+    # The delivery dates the supplier promised and we asked for.
+    confirmed_on: Mapped[date | None]
+    requested_on: Mapped[date | None]
+    received_on: Mapped[date]
+    days: Mapped[int]
+    quantity: Mapped[Decimal] = mapped_column(QUANTITY)
+
+    __table_args__ = (
+        same_organization("supplier_id", "supplier"),
+        same_organization("item_id", "item"),
+        CheckConstraint("days >= 0", name="days"),
+        CheckConstraint("quantity > 0", name="quantity"),
+        Index(
+            "ix_lead_time_observation_newest",
+            "organization_id",
+            "supplier_id",
+            "item_id",
+            text("received_on desc"),
+            text("id desc"),
+        ),
     )

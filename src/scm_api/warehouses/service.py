@@ -1,5 +1,8 @@
 """Use cases of warehouses and locations."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from scm_api.core.documents import Key, apply_patch, insert
@@ -7,6 +10,7 @@ from scm_api.core.errors import Invalid, NotFound, Rule, Text
 from scm_api.core.http import check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf, PageParams
+from scm_api.core.schemas import Reference
 from scm_api.core.tx import Tx
 from scm_api.warehouses import repository
 from scm_api.warehouses.events import WarehouseChanged, WarehouseCreated
@@ -22,6 +26,21 @@ UNKNOWN_TIME_ZONE = Rule(
     "unknown_time_zone",
     Text("{time_zone} is not an IANA time zone.", "{time_zone} 不是 IANA 时区。"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseFacts:
+    """What other rooms need to know of a warehouse."""
+
+    id: UUID
+    code: str
+    name: str
+    time_zone: str
+    is_active: bool
+    allows_negative_stock: bool
+    default_location_id: UUID | None
+
+
 OUTSIDE = ("supplier", "customer", "production", "loss", "opening")
 
 
@@ -58,6 +77,24 @@ async def get(tx: Tx, key: str) -> Warehouse:
     if found is None:
         raise NotFound(kind="warehouse", reference=key)
     return found
+
+
+async def resolve(tx: Tx, references: Sequence[Reference]) -> dict[Reference, WarehouseFacts]:
+    """The warehouses that references name, in one statement; unknown ones are absent."""
+    ids = {r.id for r in references if r.id is not None}
+    codes = {r.code.lower() for r in references if r.code is not None}
+    if not ids and not codes:
+        return {}
+    known: dict[UUID | str, WarehouseFacts] = {}
+    for row in await repository.places(tx, ids, codes):
+        columns = dict(row)
+        code_key = columns.pop("code_key")
+        known[row["id"]] = known[code_key] = WarehouseFacts(**columns)
+    return {
+        reference: facts
+        for reference in references
+        if (facts := known.get(reference.id or str(reference.code).lower())) is not None
+    }
 
 
 async def list_all(tx: Tx, wanted: WarehouseFilter) -> PageOf:

@@ -1,0 +1,25 @@
+"""What happened to demand planning data."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from scm_api.core.outbox import Event
+
+
+@dataclass(frozen=True)
+class SalesPlanChanged(Event):
+    """One call wrote or deleted planned days; the subject is that call.
+
+    `item_warehouses` holds up to 200 [item id, warehouse id] pairs, none when there are more.
+    """
+
+    type: ClassVar[str] = "sales_plan.changed"
+    subject_type: ClassVar[str] = "sales_plan"
+
+    written: int
+    deleted: int
+    first_day: date | None
+    last_day: date | None
+    item_warehouses: list[tuple[UUID, UUID]]

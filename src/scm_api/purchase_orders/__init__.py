@@ -1,0 +1,1 @@
+"""Purchase orders: what was ordered, confirmed and changed, and what is still to come."""

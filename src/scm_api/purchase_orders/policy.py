@@ -1,0 +1,237 @@
+"""The rules of purchase orders, as pure functions: states, tolerances, statuses and amounts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import Any, Protocol
+
+from scm_api.purchase_orders.currencies import round_amount
+from scm_api.purchase_orders.document import Line, Schedule
+
+FINAL = frozenset({"closed", "cancelled"})
+_OPEN = frozenset({"draft", "approved", "issued"})
+_GIVEN_UP = frozenset({"short_closed", "cancelled_remainder"})
+
+
+class State(Protocol):
+    """What decides which actions are possible."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def is_on_hold(self) -> bool: ...
+    @property
+    def close_reason(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One row of the state machine: where an action is possible and where it leads (None: stays).
+
+    `held` restricts it to orders (not) on hold, `close_reasons` to orders closed for one of them.
+    """
+
+    action: str
+    sources: frozenset[str]
+    target: str | None = None
+    held: bool | None = None
+    close_reasons: frozenset[str] | None = None
+    is_automatic: bool = False
+
+    def applies(self, order: State) -> bool:
+        return (
+            order.status in self.sources
+            and self.held in (None, order.is_on_hold)
+            and (self.close_reasons is None or order.close_reason in self.close_reasons)
+        )
+
+
+TRANSITIONS = (
+    Transition("edit", frozenset({"draft"})),
+    Transition("approve", frozenset({"draft"}), "approved", held=False),
+    Transition("unapprove", frozenset({"approved"}), "draft"),
+    Transition("issue", frozenset({"approved"}), "issued", held=False),
+    Transition("confirm", frozenset({"issued"})),
+    Transition("change", frozenset({"approved", "issued"})),
+    Transition("receive", frozenset({"issued"}), held=False),
+    # A completed order still takes what its tolerance allows: otherwise the same goods would be
+    # accepted in one delivery and refused in two.
+    Transition("receive", frozenset({"closed"}), held=False, close_reasons=frozenset({"completed"})),
+    Transition("complete", frozenset({"issued"}), "closed", is_automatic=True),
+    Transition("uncomplete", frozenset({"closed"}), "issued", close_reasons=frozenset({"completed"}), is_automatic=True),
+    Transition("short_close", frozenset({"issued"}), "closed"),
+    Transition("cancel", _OPEN, "cancelled"),
+    # What has arrived cannot be cancelled: the remainder is, and the order closes.
+    Transition("cancel_remainder", frozenset({"issued"}), "closed", is_automatic=True),
+    Transition("reopen", frozenset({"closed"}), "issued", close_reasons=_GIVEN_UP),
+    Transition("hold", _OPEN, held=False),
+    Transition("release", _OPEN | {"closed"}, held=True),
+)  # fmt: skip
+
+
+def transition(order: State, action: str) -> Transition | None:
+    """The row of the table that permits the action now, or None."""
+    return next((t for t in TRANSITIONS if t.action == action and t.applies(order)), None)
+
+
+def allowed_actions(order: State) -> list[str]:
+    """What a caller may do with the order now, in the table's order."""
+    return list(
+        dict.fromkeys(t.action for t in TRANSITIONS if not t.is_automatic and t.applies(order))
+    )
+
+
+def maximum_quantity(line: Line) -> Decimal | None:
+    """The most that may arrive in total: ordered x (1 + over-delivery tolerance); None: no limit.
+
+    It bounds the total, never a single delivery, so any split of the same goods is judged alike.
+    """
+    if line.is_unlimited_overdelivery:
+        return None
+    return line.quantity * (100 + line.over_delivery_percent) / 100
+
+
+def is_within_tolerance(line: Line, quantity: Decimal) -> bool:
+    """Whether `quantity` more may arrive on the line."""
+    maximum = maximum_quantity(line)
+    return maximum is None or line.received_quantity + quantity <= maximum
+
+
+def is_delivered(line: Line) -> bool:
+    """Whether the supplier has done the line: all there, or short within the tolerance, or said to
+    be the final delivery."""
+    enough = line.quantity * (100 - line.under_delivery_percent) / 100
+    return line.received_quantity > 0 and (
+        line.is_final_delivery or line.received_quantity >= enough
+    )
+
+
+def is_done(line: Line) -> bool:
+    """Whether nothing more is expected on the line."""
+    return line.is_closed or is_delivered(line)
+
+
+def open_quantity(line: Line) -> Decimal:
+    """What is still to come on the line."""
+    return Decimal(0) if is_done(line) else max(line.quantity - line.received_quantity, Decimal(0))
+
+
+def line_status(line: Line) -> str:
+    """open, delivered, closed (the rest given up) or cancelled (given up with nothing received)."""
+    if is_delivered(line):
+        return "delivered"
+    if line.is_closed:
+        return "closed" if line.received_quantity > 0 else "cancelled"
+    return "open"
+
+
+def line_receipt_status(line: Line) -> str:
+    if line.received_quantity == 0:
+        return "none"
+    if line.received_quantity > line.quantity:
+        return "over"
+    return "full" if is_delivered(line) else "partial"
+
+
+def line_confirmation_status(line: Line) -> str:
+    return _summary_of_answers({schedule.confirmation for schedule in line.schedules})
+
+
+def receipt_status(lines: Iterable[Line]) -> str:
+    """none, partial, full or over, of a whole order; lines given up without a receipt don't count."""
+    of_lines = {line_receipt_status(line) for line in lines if line_status(line) != "cancelled"}
+    if of_lines <= {"none"}:
+        return "none"
+    if of_lines & {"none", "partial"}:
+        return "partial"
+    return "over" if "over" in of_lines else "full"
+
+
+def confirmation_status(lines: Iterable[Line]) -> str:
+    """none, partial, confirmed, changed or rejected, of a whole order."""
+    return _summary_of_answers(
+        {s.confirmation for line in lines if line_status(line) != "cancelled" for s in line.schedules}
+    )
+
+
+def _summary_of_answers(answers: set[str]) -> str:
+    if answers <= {"none"}:
+        return "none"
+    if "none" in answers:
+        return "partial"
+    return next(iter(answers)) if len(answers) == 1 else "changed"
+
+
+def close_reason(lines: Sequence[Line]) -> str | None:
+    """Why an issued order is over, or None while a line is open."""
+    if not all(is_done(line) for line in lines):
+        return None
+    return "completed" if any(is_delivered(line) for line in lines) else "cancelled_remainder"
+
+
+def open_schedules(line: Line) -> list[tuple[Schedule, Decimal]]:
+    """The schedules something is still expected on, with how much: what arrived fills the earliest
+    first, whatever date it came for."""
+    if is_done(line):
+        return []
+    received, still = line.received_quantity, []
+    for schedule in sorted(line.schedules, key=lambda s: (s.due_on, s.schedule_no)):
+        filled = min(received, schedule.expected_quantity)
+        received -= filled
+        if schedule.expected_quantity > filled:
+            still.append((schedule, schedule.expected_quantity - filled))
+    return still
+
+
+def next_due_on(lines: Iterable[Line]) -> date | None:
+    """The earliest day on which something is still expected."""
+    return min((s.due_on for line in lines for s, _ in open_schedules(line)), default=None)
+
+
+def _divide(dividend: Decimal, divisor: Decimal, places: int) -> Decimal:
+    with localcontext() as context:
+        context.prec = 60
+        return (dividend / divisor).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+def line_amount(line: Line) -> Decimal:
+    """What the line costs, to 4 places: quantity x price / priced quantity. Of a line given up,
+    only what arrived."""
+    quantity = line.received_quantity if line.is_closed else line.quantity
+    with localcontext() as context:
+        context.prec = 60
+        return _divide(quantity * line.unit_price, line.price_base_quantity, 4)
+
+
+def order_amount(lines: Iterable[Line], currency: str) -> Decimal:
+    """What the order costs, rounded to the currency's minor unit: the only place that rounds so."""
+    return round_amount(sum((line_amount(line) for line in lines), Decimal(0)), currency)
+
+
+def unit_cost(line: Line, exchange_rate: Decimal) -> Decimal:
+    """What one base unit costs in the organization's base currency, to 6 places."""
+    with localcontext() as context:
+        context.prec = 60
+        return _divide(line.unit_price * exchange_rate, line.price_base_quantity, 6)
+
+
+def quantity_warnings(
+    line: Line, minimum: Decimal, multiple: Decimal | None, maximum: Decimal | None
+) -> list[dict[str, Any]]:
+    """What the supplier's terms would say to the line: warnings, because a buyer may know better."""
+    broken: list[tuple[str, Decimal]] = []
+    if line.quantity < minimum:
+        broken.append(("below_minimum_quantity", minimum))
+    if multiple is not None and line.quantity % multiple:
+        broken.append(("not_order_multiple", multiple))
+    if maximum is not None and line.quantity > maximum:
+        broken.append(("above_maximum_quantity", maximum))
+    return [
+        {
+            "code": code,
+            "line_no": line.line_no,
+            "params": {"quantity": format(line.quantity, "f"), "limit": format(limit, "f")},
+        }
+        for code, limit in broken
+    ]

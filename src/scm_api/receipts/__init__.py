@@ -1,0 +1,1 @@
+"""Receipts: goods that arrived, against purchase orders or without one."""

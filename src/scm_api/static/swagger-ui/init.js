@@ -1,0 +1,13 @@
+// Starts Swagger UI on the page's own OpenAPI document.
+const mount = document.getElementById("swagger-ui");
+SwaggerUIBundle({
+  url: mount.dataset.openapiUrl,
+  domNode: mount,
+  deepLinking: true,
+  persistAuthorization: true,
+  displayRequestDuration: true,
+  docExpansion: "none",
+  filter: true,
+  tryItOutEnabled: true,
+  validatorUrl: "none",
+});

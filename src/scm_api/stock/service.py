@@ -1,0 +1,270 @@
+"""Use cases of the ledger: post, reverse, expect, and tell where everything is."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from scm_api.core.documents import Key
+from scm_api.core.errors import (
+    UNKNOWN_REFERENCE,
+    Conflict,
+    Duplicate,
+    FieldError,
+    Invalid,
+    NotFound,
+    Problem,
+)
+from scm_api.core.tx import Tx
+from scm_api.stock import errors, policy, repository, requests
+from scm_api.stock import shortage_service as shortages
+from scm_api.stock.events import NAMED_AT_MOST, StockPosted
+from scm_api.stock.ledger import (
+    Inbound,
+    Levels,
+    NewDocument,
+    NewLine,
+    PostedDocument,
+    PostedLine,
+    Shortfall,
+)
+from scm_api.stock.schemas import MovementCreate, ReverseCreate
+from scm_api.stock.shortage_service import NewShortage
+
+# A little clock difference between a scanner and us is no future.
+_CLOCK_SKEW = timedelta(minutes=5)
+_REFUSALS = {
+    "exceeds_on_hand": errors.EXCEEDS_ON_HAND,
+    "exceeds_available": errors.EXCEEDS_AVAILABLE,
+    "exceeds_later_stock": errors.EXCEEDS_LATER_STOCK,
+}
+
+
+class Refused(Exception):
+    """A posting that stock cannot serve: nothing was written. `problem` is what the caller gets."""
+
+    def __init__(self, problem: Problem, shortfalls: list[Shortfall]) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+        self.shortfalls = shortfalls
+
+
+async def post(tx: Tx, body: MovementCreate) -> PostedDocument:
+    """Post what a caller asks for. Raises `Invalid`, `InsufficientStock`, `QuantityChanged`.
+
+    Demand that is refused leaves a shortage behind: sales that never happened are what planning
+    must know most.
+    """
+    document = await requests.to_document(tx, body)
+    try:
+        return await _post(tx, document)
+    except Refused as refused:
+        if body.type in policy.DEMAND_TYPES and refused.shortfalls:
+            await _record_shortages(tx, document, refused.shortfalls)
+            # The only writes of this transaction are the shortages: keep them.
+            refused.problem.keep_writes = True
+        raise refused.problem from None
+
+
+async def _record_shortages(
+    tx: Tx, document: NewDocument, shortfalls: Sequence[Shortfall]
+) -> None:
+    asked: dict[tuple[UUID, UUID], Decimal] = {}
+    there: dict[tuple[UUID, UUID], Decimal] = {}
+    for short in shortfalls:
+        key = (short.line.item_id, short.warehouse_id)
+        asked[key] = asked.get(key, Decimal(0)) + short.line.quantity
+        there[key] = there.get(key, Decimal(0)) or short.available
+    await shortages.record(
+        tx,
+        [
+            NewShortage(
+                item_id=item_id,
+                warehouse_id=warehouse_id,
+                quantity=quantity - there[item_id, warehouse_id],
+                occurred_at=document.occurred_at,
+                source="refused_issue",
+                source_ref=tx.idempotency_key or document.external_ref,
+                reference=document.reference,
+            )
+            for (item_id, warehouse_id), quantity in asked.items()
+            if quantity > there[item_id, warehouse_id]
+        ],
+    )
+
+
+async def post_movements(tx: Tx, document: NewDocument) -> PostedDocument:
+    """Post a document of another domain in its transaction. Raises like `post`."""
+    try:
+        return await _post(tx, document)
+    except Refused as refused:
+        raise refused.problem from None
+
+
+async def _post(tx: Tx, document: NewDocument) -> PostedDocument:
+    _check_time(tx, document.occurred_at)
+    places = {line.from_location_id for line in document.lines}
+    places |= {line.to_location_id for line in document.lines}
+    known = await repository.places(tx, places)
+    _check_places(document, known)
+    try:
+        document_id, rows = await repository.post(tx, document, known)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "uq_stock_document_external_ref":
+            raise Duplicate(
+                kind="stock document", field="external_ref", value=document.external_ref
+            ) from error
+        raise errors.AlreadyReversed from error
+    if rows and rows[0]["problem"] is not None:
+        raise _refused(document, known, rows)
+    tx.emit(_event(document_id, document, known))
+    lines = [PostedLine(row["line_no"], row["value"], row["on_hand"]) for row in rows]
+    return PostedDocument(document_id, document.type, document.occurred_at, tx.now, lines)
+
+
+def _check_time(tx: Tx, occurred_at: datetime) -> None:
+    if occurred_at > tx.now + _CLOCK_SKEW:
+        raise Invalid([errors.IN_THE_FUTURE.at("/occurred_at")])
+
+
+def _check_places(document: NewDocument, known: dict[UUID, asyncpg.Record]) -> None:
+    found: list[FieldError] = []
+    for line in document.lines:
+        missing = {line.from_location_id, line.to_location_id} - known.keys()
+        if missing:
+            reference = str(min(missing))
+            found.append(UNKNOWN_REFERENCE.at(line.pointer, kind="location", reference=reference))
+        elif (line.from_location_id, line.from_status) == (line.to_location_id, line.to_status):
+            found.append(errors.SAME_PLACE.at(line.pointer))
+    if found:
+        raise Invalid(found)
+
+
+def _refused(
+    document: NewDocument, known: dict[UUID, asyncpg.Record], rows: list[asyncpg.Record]
+) -> Refused:
+    shortfalls, broken, changed = [], [], False
+    for row in rows:
+        line = document.lines[row["line_no"] - 1]
+        warehouse = known[line.from_location_id]["warehouse_id"]
+        available = max(row["available"], Decimal(0))
+        if row["problem"] == "quantity_changed":
+            changed = True
+            broken.append(
+                errors.QUANTITY_CHANGED.at(
+                    f"{line.pointer}/expected_on_hand",
+                    expected=line.expected_on_hand,
+                    actual=row["available"],
+                )
+            )
+            continue
+        shortfalls.append(Shortfall(line, warehouse, row["problem"], available))
+        rule = _REFUSALS[row["problem"]]
+        broken.append(
+            rule.at(f"{line.pointer}/quantity", available=available, requested=line.quantity)
+        )
+    problem: type[Conflict] = errors.QuantityChanged if changed else errors.InsufficientStock
+    return Refused(problem(broken, count=len(broken)), shortfalls)
+
+
+def _event(
+    document_id: UUID, document: NewDocument, known: dict[UUID, asyncpg.Record]
+) -> StockPosted:
+    touched = {
+        (str(line.item_id), str(known[place]["warehouse_id"]))
+        for line in document.lines
+        for place in (line.from_location_id, line.to_location_id)
+        if known[place]["warehouse_id"] is not None
+    }
+    is_many = len(touched) > NAMED_AT_MOST
+    return StockPosted(
+        document_id,
+        document_type=document.type,
+        line_count=len(document.lines),
+        item_warehouses=[] if is_many else sorted(touched),
+        is_many=is_many,
+        reference_type=document.reference_type,
+        reference_id=None if document.reference_id is None else str(document.reference_id),
+        reversal_of=None if document.reversal_of is None else str(document.reversal_of),
+    )
+
+
+async def get_document(tx: Tx, key: str) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
+    """A document and its lines by UUID or `ref=`. Raises `NotFound`."""
+    parsed = Key.parse(key, natural="ref")
+    header = await repository.find_document(tx, id=parsed.id, external_ref=parsed.natural)
+    if header is None:
+        raise NotFound(kind="stock document", reference=key)
+    return header, await repository.lines_of(tx, header["id"])
+
+
+async def reverse(tx: Tx, key: str, body: ReverseCreate) -> tuple[PostedDocument, UUID]:
+    """Post a document back by a new one that points to it; also gives the original's id. Raises `NotFound`, `AlreadyReversed`,
+    `InsufficientStock` when what came in has gone meanwhile."""
+    header, lines = await get_document(tx, key)
+    posted = await reverse_document(
+        tx, header, lines, reason=body.reason, occurred_at=body.occurred_at
+    )
+    return posted, header["id"]
+
+
+async def reverse_document(
+    tx: Tx,
+    header: asyncpg.Record,
+    lines: Sequence[asyncpg.Record],
+    *,
+    reason: str,
+    occurred_at: datetime | None = None,
+) -> PostedDocument:
+    """The reversal of a document that was already read."""
+    if header["reversed_by"] is not None or header["reversal_of"] is not None:
+        raise errors.AlreadyReversed
+    document = NewDocument(
+        type=header["type"],
+        lines=[_mirrored(row, index) for index, row in enumerate(lines)],
+        occurred_at=occurred_at or header["occurred_at"],
+        reason=reason,
+        reference_type=header["reference_type"],
+        reference_id=header["reference_id"],
+        reference=header["reference"],
+        reversal_of=header["id"],
+    )
+    return await post_movements(tx, document)
+
+
+def _mirrored(row: asyncpg.Record, index: int) -> NewLine:
+    return NewLine(
+        item_id=row["item_id"],
+        quantity=row["quantity"],
+        from_location_id=row["to_location_id"],
+        to_location_id=row["from_location_id"],
+        lot_id=row["lot_id"],
+        from_status=row["to_status"],
+        to_status=row["from_status"],
+        value=row["value"],
+        pointer=f"/lines/{index}",
+    )
+
+
+async def outside(tx: Tx) -> dict[str, UUID]:
+    """The locations of the outside world by kind: supplier, customer, production, loss, opening."""
+    return {row["kind"]: row["id"] for row in await repository.outside(tx)}
+
+
+async def expect(tx: Tx, source_type: str, source_id: UUID, rows: Sequence[Inbound]) -> None:
+    """Make a source document's open quantities known to positions, projections and plans; an empty
+    list clears them."""
+    await repository.replace_inbound(tx, source_type, source_id, rows)
+
+
+async def set_levels(tx: Tx, rows: Sequence[Levels]) -> None:
+    """Write what planning decided into the positions."""
+    await repository.write_levels(tx, rows)
+
+
+async def upsert_lots(tx: Tx, rows: Sequence[Any]) -> dict[tuple[UUID, str], UUID]:
+    """The ids of lots named by (item_id, code, expires_on), made where they are new."""
+    return await repository.upsert_lots(tx, rows)

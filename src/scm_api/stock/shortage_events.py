@@ -1,0 +1,22 @@
+"""What happened to demand that could not be served."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from scm_api.core.outbox import Event
+
+
+@dataclass(frozen=True)
+class ShortageRecorded(Event):
+    """One call recorded `count` new shortages; the subject is the batch they share.
+
+    `item_warehouses` holds up to 200 [item id, warehouse id] pairs, none when there are more.
+    """
+
+    type: ClassVar[str] = "shortage.recorded"
+    subject_type: ClassVar[str] = "shortage_batch"
+
+    source: str
+    count: int
+    item_warehouses: list[tuple[UUID, UUID]]
