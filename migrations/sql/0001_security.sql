@@ -6,7 +6,9 @@ declare
   own text := 'organization_id = nullif(current_setting(''app.organization_id'', true), '''')::uuid';
   sys text := 'current_setting(''app.system'', true) = ''on''';
   seen_by_system text[] := array['api_key', 'job', 'event', 'event_consumer', 'idempotency_key'];
-  append_only text[] := array['event', 'stock_movement', 'stock_document'];
+  append_only text[] := array[
+    'event', 'stock_movement', 'stock_document', 'lead_time_observation'
+  ];
   rule text;
 begin
   grant usage on schema public to scm_app;

@@ -42,7 +42,9 @@ async def test_an_issue_dated_back_may_not_make_a_later_balance_negative(api: Cl
     await company(api)
     await opening(api, "A", "10", occurred_at="2026-01-10T00:00:00Z")
     sold = {"type": "sales_issue", "lines": [line("A", "9")]}
-    await api.ok("POST", "/v1/stock-movements", json={**sold, "occurred_at": "2026-02-10T00:00:00Z"})
+    await api.ok(
+        "POST", "/v1/stock-movements", json={**sold, "occurred_at": "2026-02-10T00:00:00Z"}
+    )
     await opening(api, "A", "50", occurred_at="2026-03-10T00:00:00Z")
     late = {"type": "sales_issue", "occurred_at": "2026-01-20T00:00:00Z"}
     refused = await api.post("/v1/stock-movements", {**late, "lines": [line("A", "2")]})
@@ -71,7 +73,9 @@ async def test_a_posting_in_the_future_is_refused(api: Client) -> None:
     assert response.json()["errors"][0]["code"] == "in_the_future"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     steps=st.lists(
         st.tuples(st.booleans(), st.integers(1, 9), st.integers(0, 20)), min_size=1, max_size=12
@@ -128,4 +132,3 @@ def test_a_position_is_judged_by_its_worst_reason() -> None:
         "at_or_below_reorder_point",
     ]
     assert judge(Figures(D(40), D(0), D(2), D(4), D(10), D(30), None))[0] == "excess"
-

@@ -38,7 +38,7 @@ class PageParams(Strict):
 class PageOf:
     """The rows of one page and where the next begins."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Row[*tuple[Any, ...]]]
     next_cursor: str | None
     total: int | None
 
@@ -105,7 +105,7 @@ def _after(order: Order, values: Sequence[Any]) -> ColumnElement[bool]:
 
 async def page(
     tx: Tx,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     params: PageParams,
     order: Order,
 ) -> PageOf:

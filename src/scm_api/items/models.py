@@ -81,7 +81,7 @@ class ItemSearch(Owned, Base):
 
 
 class ItemUnit(Identified, Base):
-    """Another unit of an item, as an exact fraction: 1 unit = numerator / denominator base units."""
+    """Another unit of an item, exactly: 1 unit = numerator / denominator base units."""
 
     __tablename__ = "item_unit"
 

@@ -1,8 +1,9 @@
 """HTTP of items and categories."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Response
+from pydantic import BaseModel
 
 from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
@@ -42,6 +43,14 @@ CategoryKey = Annotated[
 ]
 
 
+def _also_answers(
+    declared: dict[str, Any], status: int, model: type[BaseModel], description: str
+) -> dict[str, Any]:
+    """An operation's declaration with a second kind of success."""
+    answer = {"model": model, "description": description}
+    return {**declared, "responses": {**declared["responses"], status: answer}}
+
+
 @items.post(
     "",
     status_code=201,
@@ -69,8 +78,9 @@ async def list_items(
     "/bulk",
     name="bulk",
     summary="Create or change many items",
-    responses={207: {"model": ItemBulkRead, "description": "Mode partial: one result a line."}},
-    **{k: v for k, v in operation("items:write").items() if k != "responses"},
+    **_also_answers(
+        operation("items:write"), 207, ItemBulkRead, "Mode partial: one result a line."
+    ),
 )
 async def upsert_many(
     tx: OpenTx,
@@ -117,12 +127,12 @@ async def change(
 @items.put(
     "/{item}",
     summary="Create or replace an item",
-    responses={201: {"model": ItemRead, "description": "Created."}},
-    **{
-        k: v
-        for k, v in operation("items:write", errors=[NotFound, Duplicate]).items()
-        if k != "responses"
-    },
+    **_also_answers(
+        operation("items:write", errors=[NotFound, Duplicate, VersionMismatch]),
+        201,
+        ItemRead,
+        "Created.",
+    ),
 )
 async def put(
     tx: OpenTx,

@@ -81,9 +81,9 @@ class ItemCreate(Strict):
     is_serial_tracked: bool = False
     is_expiry_tracked: bool = False
     note: Note = ""
-    units: Units = []
-    barcodes: Barcodes = []
-    external_references: ExternalReferences = []
+    units: Units = Field(default_factory=list)
+    barcodes: Barcodes = Field(default_factory=list)
+    external_references: ExternalReferences = Field(default_factory=list)
 
 
 class ItemFields(Strict):

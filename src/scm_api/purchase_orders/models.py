@@ -1,6 +1,6 @@
-"""Tables of purchase orders. Quantities are in the item's base unit unless the name says otherwise.
+"""Tables of purchase orders. Quantities are in base units unless the name says otherwise.
 
-What is derived from lines (amount, statuses, next due date) is written with them, in one transaction.
+What is derived from lines (amount, statuses, next due date) is written with them at once.
 """
 
 from datetime import date, datetime
@@ -58,8 +58,12 @@ class PurchaseOrder(Versioned, Base):
 
     __table_args__ = (
         same_organization("supplier_id", "supplier"),
-        CheckConstraint("status in ('draft', 'approved', 'issued', 'closed', 'cancelled')", name="status"),
-        CheckConstraint("receipt_status in ('none', 'partial', 'full', 'over')", name="receipt_status"),
+        CheckConstraint(
+            "status in ('draft', 'approved', 'issued', 'closed', 'cancelled')", name="status"
+        ),
+        CheckConstraint(
+            "receipt_status in ('none', 'partial', 'full', 'over')", name="receipt_status"
+        ),
         CheckConstraint(
             "confirmation_status in ('none', 'partial', 'confirmed', 'changed', 'rejected')",
             name="confirmation_status",
@@ -93,7 +97,7 @@ class PurchaseOrder(Versioned, Base):
             "next_due_on",
             postgresql_where=text("next_due_on is not null"),
         ),
-    )  # fmt: skip
+    )
 
 
 class PurchaseOrderLine(Identified, Base):

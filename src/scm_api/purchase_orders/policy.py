@@ -11,6 +11,7 @@ from scm_api.purchase_orders.document import Line, Schedule
 
 FINAL = frozenset({"closed", "cancelled"})
 _OPEN = frozenset({"draft", "approved", "issued"})
+_COMPLETED = frozenset({"completed"})
 _GIVEN_UP = frozenset({"short_closed", "cancelled_remainder"})
 
 
@@ -57,9 +58,10 @@ TRANSITIONS = (
     Transition("receive", frozenset({"issued"}), held=False),
     # A completed order still takes what its tolerance allows: otherwise the same goods would be
     # accepted in one delivery and refused in two.
-    Transition("receive", frozenset({"closed"}), held=False, close_reasons=frozenset({"completed"})),
+    Transition("receive", frozenset({"closed"}), held=False, close_reasons=_COMPLETED),
     Transition("complete", frozenset({"issued"}), "closed", is_automatic=True),
-    Transition("uncomplete", frozenset({"closed"}), "issued", close_reasons=frozenset({"completed"}), is_automatic=True),
+    # ... and opens again when a receipt is reversed.
+    Transition("uncomplete", frozenset({"closed"}), "issued", close_reasons=_COMPLETED, is_automatic=True),
     Transition("short_close", frozenset({"issued"}), "closed"),
     Transition("cancel", _OPEN, "cancelled"),
     # What has arrived cannot be cancelled: the remainder is, and the order closes.
@@ -139,7 +141,7 @@ def line_confirmation_status(line: Line) -> str:
 
 
 def receipt_status(lines: Iterable[Line]) -> str:
-    """none, partial, full or over, of a whole order; lines given up without a receipt don't count."""
+    """none, partial, full or over, of a whole order; cancelled lines do not count."""
     of_lines = {line_receipt_status(line) for line in lines if line_status(line) != "cancelled"}
     if of_lines <= {"none"}:
         return "none"
@@ -150,9 +152,8 @@ def receipt_status(lines: Iterable[Line]) -> str:
 
 def confirmation_status(lines: Iterable[Line]) -> str:
     """none, partial, confirmed, changed or rejected, of a whole order."""
-    return _summary_of_answers(
-        {s.confirmation for line in lines if line_status(line) != "cancelled" for s in line.schedules}
-    )
+    wanted = (line for line in lines if line_status(line) != "cancelled")
+    return _summary_of_answers({s.confirmation for line in wanted for s in line.schedules})
 
 
 def _summary_of_answers(answers: set[str]) -> str:
@@ -163,11 +164,15 @@ def _summary_of_answers(answers: set[str]) -> str:
     return next(iter(answers)) if len(answers) == 1 else "changed"
 
 
-def close_reason(lines: Sequence[Line]) -> str | None:
-    """Why an issued order is over, or None while a line is open."""
+def outcome(lines: Sequence[Line]) -> tuple[str, str | None]:
+    """(status, close_reason) of an issued order, by what is left to expect."""
     if not all(is_done(line) for line in lines):
-        return None
-    return "completed" if any(is_delivered(line) for line in lines) else "cancelled_remainder"
+        return "issued", None
+    if any(is_delivered(line) for line in lines):
+        return "closed", "completed"
+    if any(line.received_quantity > 0 for line in lines):
+        return "closed", "cancelled_remainder"
+    return "cancelled", None
 
 
 def open_schedules(line: Line) -> list[tuple[Schedule, Decimal]]:
@@ -219,7 +224,7 @@ def unit_cost(line: Line, exchange_rate: Decimal) -> Decimal:
 def quantity_warnings(
     line: Line, minimum: Decimal, multiple: Decimal | None, maximum: Decimal | None
 ) -> list[dict[str, Any]]:
-    """What the supplier's terms would say to the line: warnings, because a buyer may know better."""
+    """What the supplier's terms say against the line: warnings, since a buyer may know better."""
     broken: list[tuple[str, Decimal]] = []
     if line.quantity < minimum:
         broken.append(("below_minimum_quantity", minimum))

@@ -29,9 +29,7 @@ class AlreadyReversed(Conflict):
 
 EXCEEDS_ON_HAND = Rule(
     "exceeds_on_hand",
-    Text(
-        "{available} are there; {requested} requested.", "现存 {available},请求 {requested}。"
-    ),
+    Text("{available} are there; {requested} requested.", "现存 {available},请求 {requested}。"),
 )
 EXCEEDS_AVAILABLE = Rule(
     "exceeds_available",
@@ -57,12 +55,10 @@ NOT_FOR_THIS_TYPE = Rule(
 REQUIRED_FOR_THIS_TYPE = Rule(
     "required_for_this_type", Text("{type} needs {field}.", "{type} 类型需要 {field}。")
 )
-SAME_PLACE = Rule(
-    "same_place", Text("Source and destination are the same.", "来源与去向相同。")
-)
+SAME_PLACE = Rule("same_place", Text("Source and destination are the same.", "来源与去向相同。"))
 LOT_REQUIRED = Rule("lot_required", Text("{sku} is kept by lot.", "{sku} 按批次管理。"))
 LOT_NOT_TRACKED = Rule("lot_not_tracked", Text("{sku} is not kept by lot.", "{sku} 不按批次管理。"))
-IN_THE_FUTURE = Rule(
-    "in_the_future", Text("May not lie in the future.", "不能晚于当前时间。")
+IN_THE_FUTURE = Rule("in_the_future", Text("May not lie in the future.", "不能晚于当前时间。"))
+NOT_ACTIVE = Rule(
+    "not_active", Text("{kind} {reference} is not active.", "{kind} {reference} 未启用。")
 )
-NOT_ACTIVE = Rule("not_active", Text("{kind} {reference} is not active.", "{kind} {reference} 未启用。"))

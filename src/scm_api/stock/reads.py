@@ -6,7 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    Select,
+    Uuid,
+    and_,
+    cast,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from scm_api.core import pages
@@ -40,14 +52,16 @@ def _in(tx: Tx, *tables: type[Base]) -> list[Any]:
 
 def _item_and_warehouse(tx: Tx, statement: Select[Any], owner: Any) -> Select[Any]:
     """Join the item and the warehouse of `owner` and select what names them."""
-    return statement.join(
-        Item, and_(Item.id == owner.item_id, *_in(tx, Item))
-    ).join(Warehouse, and_(Warehouse.id == owner.warehouse_id, *_in(tx, Warehouse))).add_columns(
-        Item.sku,
-        Item.name.label("item_name"),
-        Warehouse.code.label("warehouse_code"),
-        Warehouse.name.label("warehouse_name"),
-        Warehouse.time_zone,
+    return (
+        statement.join(Item, and_(Item.id == owner.item_id, *_in(tx, Item)))
+        .join(Warehouse, and_(Warehouse.id == owner.warehouse_id, *_in(tx, Warehouse)))
+        .add_columns(
+            Item.sku,
+            Item.name.label("item_name"),
+            Warehouse.code.label("warehouse_code"),
+            Warehouse.name.label("warehouse_name"),
+            Warehouse.time_zone,
+        )
     )
 
 
@@ -108,8 +122,9 @@ async def positions_of(
     if item_id is not None:
         statement = statement.where(StockPosition.item_id == item_id)
     if pairs is not None:
-        given = func.unnest([pair[0] for pair in pairs], [pair[1] for pair in pairs]).table_valued(
-            "item_id", "warehouse_id"
+        columns = [cast([pair[end] for pair in pairs], ARRAY(Uuid)) for end in (0, 1)]
+        given = func.unnest(*columns).table_valued(
+            column("item_id", Uuid), column("warehouse_id", Uuid)
         )
         statement = statement.join(
             given,

@@ -60,14 +60,10 @@ def _unit(line: MovementLineCreate) -> str | None:
     return None if line.unit is None else unit_code(line.unit) or line.unit
 
 
-def _check(
-    kind: str, line: MovementLineCreate, row: asyncpg.Record, at: str
-) -> list[FieldError]:
+def _check(kind: str, line: MovementLineCreate, row: asyncpg.Record, at: str) -> list[FieldError]:
     broken: list[FieldError] = []
     if row["item_id"] is None:
-        broken.append(
-            UNKNOWN_REFERENCE.at(f"{at}/item", kind="item", reference=str(line.item))
-        )
+        broken.append(UNKNOWN_REFERENCE.at(f"{at}/item", kind="item", reference=str(line.item)))
     else:
         broken += _check_item(line, row, at)
     broken += _check_place(line.warehouse, line.location, row, "", at)
@@ -84,9 +80,7 @@ def _check(
     else:
         for field in ("to_warehouse", "to_location"):
             if getattr(line, field) is not None:
-                broken.append(
-                    errors.NOT_FOR_THIS_TYPE.at(f"{at}/{field}", field=field, type=kind)
-                )
+                broken.append(errors.NOT_FOR_THIS_TYPE.at(f"{at}/{field}", field=field, type=kind))
     if line.status is not None and kind in policy.STATUS_CHANGES:
         broken.append(errors.NOT_FOR_THIS_TYPE.at(f"{at}/status", field="status", type=kind))
     if line.unit_cost is not None and (source == policy.HERE or destination != policy.HERE):

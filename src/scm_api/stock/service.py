@@ -69,9 +69,7 @@ async def post(tx: Tx, body: MovementCreate) -> PostedDocument:
         raise refused.problem from None
 
 
-async def _record_shortages(
-    tx: Tx, document: NewDocument, shortfalls: Sequence[Shortfall]
-) -> None:
+async def _record_shortages(tx: Tx, document: NewDocument, shortfalls: Sequence[Shortfall]) -> None:
     asked: dict[tuple[UUID, UUID], Decimal] = {}
     there: dict[tuple[UUID, UUID], Decimal] = {}
     for short in shortfalls:

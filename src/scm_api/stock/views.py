@@ -41,7 +41,6 @@ from scm_api.stock.schemas import (
 from scm_api.warehouses import service as warehouses
 
 
-
 def _links(row: Any) -> dict[str, Any]:
     return {
         "item": ItemLink(id=row.item_id, sku=row.sku, name=row.item_name),
@@ -191,9 +190,7 @@ async def list_as_of(tx: Tx, wanted: AsOfFilter) -> tuple[PageOf, list[StockAsOf
     ]
 
 
-async def list_inbound(
-    tx: Tx, key: str, wanted: InboundFilter
-) -> tuple[PageOf, list[ArrivalRead]]:
+async def list_inbound(tx: Tx, key: str, wanted: InboundFilter) -> tuple[PageOf, list[ArrivalRead]]:
     """What a warehouse will receive. Raises `NotFound`."""
     warehouse = await warehouses.get(tx, key)
     page = await reads.list_inbound(tx, warehouse.id, wanted, wanted.from_on, wanted.to_on)

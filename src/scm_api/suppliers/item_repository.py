@@ -22,7 +22,7 @@ Pair = tuple[UUID, UUID]
 Row = tuple[SupplierItem, Supplier, Item]
 
 
-def _rows(tx: Tx) -> Select[tuple[SupplierItem, Supplier, Item]]:
+def _rows(tx: Tx) -> Select[SupplierItem, Supplier, Item]:
     return (
         select(SupplierItem, Supplier, Item)
         .join(
@@ -47,7 +47,7 @@ async def find(tx: Tx, supplier_id: UUID, item_id: UUID) -> Row | None:
     # The row may have been written by plain SQL in this transaction.
     options = {"populate_existing": True}
     row = (await tx.session.execute(statement, execution_options=options)).one_or_none()
-    return None if row is None else row._tuple()
+    return None if row is None else (row[0], row[1], row[2])
 
 
 async def list_supplier_items(

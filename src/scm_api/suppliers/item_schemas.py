@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, SkipValidation
+from pydantic import ConfigDict, Field, JsonValue, SkipValidation
 
 from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemError
@@ -25,7 +25,7 @@ from scm_api.core.schemas import (
 )
 from scm_api.suppliers.schemas import FIRST_DAY, Day, LeadTimeDays
 
-_PRICES: list[dict[str, Any]] = [
+_PRICES: list[JsonValue] = [
     {"minimum_quantity": "0", "unit_price": "4.50", "valid_from": "2026-01-01"},
     {"minimum_quantity": "500", "unit_price": "4.10", "valid_from": "2026-01-01"},
 ]
@@ -57,7 +57,7 @@ class PriceStepInput(Strict):
 
 
 class SupplierItemTerms(Strict):
-    """The terms: a field left out takes its default, but `prices` left out keeps the price list."""
+    """The terms. `prices` left out keeps the price list; an empty list clears it."""
 
     supplier_sku: Code | None = Field(default=None, description="The supplier's own item number.")
     priority: int = Field(default=1, ge=1, le=99, description="1 is asked first.")
@@ -80,7 +80,7 @@ class SupplierItemTerms(Strict):
 
 
 class SupplierItemPut(SupplierItemTerms):
-    """Everything about one item of one supplier."""
+    """All terms of one supplier for one item; a field left out takes its default."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_TERMS]})
 
@@ -88,7 +88,7 @@ class SupplierItemPut(SupplierItemTerms):
 
 
 class SupplierItemLine(SupplierItemTerms):
-    """One line of a bulk write."""
+    """One line of a bulk write. Of a known supplier-item only the fields sent change."""
 
     supplier: Reference
     item: ItemReference
@@ -198,8 +198,8 @@ class SupplierItemFilter(OfferParams):
 
     item: str | None = Field(
         default=None,
-        max_length=80,
-        description="Only sources of this item: a UUID or `sku=SKU-1001`.",
+        max_length=120,
+        description="Only sources of this item: a UUID, `sku=...` or `ref=system:reference`.",
         examples=["sku=SKU-1001"],
     )
 

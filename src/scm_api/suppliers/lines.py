@@ -113,13 +113,14 @@ def well_formed(
     return read, broken
 
 
-def known_lines(
+def known_pairs(
     read: Mapping[int, SupplierItemLine],
     suppliers: Mapping[Reference, SupplierFacts],
     items: Mapping[ItemReference, ItemFacts],
-) -> tuple[dict[int, Line], dict[int, list[FieldError]]]:
-    """The lines that break no rule, and the errors of the others, each by position."""
-    good: dict[int, Line] = {}
+) -> tuple[dict[int, tuple[SupplierFacts, ItemFacts]], dict[int, list[FieldError]]]:
+    """What the lines are about, and the errors of those that name something unknown or a pair that
+    an earlier line named, each by position."""
+    known: dict[int, tuple[SupplierFacts, ItemFacts]] = {}
     broken: dict[int, list[FieldError]] = {}
     seen: set[tuple[UUID, UUID]] = set()
     for index, wanted in read.items():
@@ -134,13 +135,17 @@ def known_lines(
                 )
                 if found is None
             ]
-            continue
-        line, errors = line_of(supplier, item, wanted, at)
-        if line.pair in seen:
-            errors.append(NOT_UNIQUE.at(f"{at}/item", value=f"{supplier.code}, {item.sku}"))
-        seen.add(line.pair)
-        if errors:
-            broken[index] = errors
+        elif (supplier.id, item.id) in seen:
+            broken[index] = [NOT_UNIQUE.at(f"{at}/item", value=f"{supplier.code}, {item.sku}")]
         else:
-            good[index] = line
-    return good, broken
+            seen.add((supplier.id, item.id))
+            known[index] = supplier, item
+    return known, broken
+
+
+def completed(wanted: SupplierItemLine, stored: Mapping[str, Any] | None) -> SupplierItemLine:
+    """A line with the stored terms in place of those it leaves out."""
+    if stored is None:
+        return wanted
+    kept = {name: stored[name] for name in _TERMS if name not in wanted.model_fields_set}
+    return wanted.model_copy(update=kept)

@@ -1,4 +1,4 @@
-"""Makes the answers about supplier-items: terms, price list, and what a quantity would cost when."""
+"""Makes the answers about supplier-items: terms, price list, and what a quantity costs when."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -65,9 +65,9 @@ class SupplierLinks:
     """Sources by (item, priority, supplier code), and their lead times as arrays in that order.
 
     `days` [M] are observed lead times, the newest 50 a source, newest first; those of source i are
-    `days[offsets[i]:offsets[i + 1]]` (`offsets` [N + 1]). `promised_days` [M] is order to confirmed,
-    else requested date, NaN without either. `supplier` [N] numbers the suppliers from 0;
-    `stated_days` [N] is NaN where nobody stated a lead time.
+    `days[offsets[i]:offsets[i + 1]]` (`offsets` [N + 1]). `promised_days` [M] is the time to the
+    confirmed, else the requested date, NaN without either. `supplier` [N] numbers the
+    suppliers from 0; `stated_days` [N] is NaN where nobody stated a lead time.
     """
 
     links: list[SupplierLink]

@@ -39,7 +39,8 @@ class PriceStep:
         return self.valid_from <= on <= (self.valid_to or date.max)
 
 
-class MeasuredLeadTime(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MeasuredLeadTime:
     """Mean and sample standard deviation of `count` observed lead times, in days."""
 
     count: int

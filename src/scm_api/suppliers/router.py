@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Header, Path, Query, Response
 
 from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
@@ -45,7 +45,11 @@ SupplierKey = Annotated[
 ]
 ItemKey = Annotated[
     str,
-    Path(max_length=80, description="A UUID or `sku=SKU-1001`.", examples=["sku=SKU-1001"]),
+    Path(
+        max_length=120,
+        description="A UUID, `sku=SKU-1001` or `ref=system:reference`.",
+        examples=["sku=SKU-1001"],
+    ),
 ]
 
 
@@ -224,7 +228,10 @@ async def summarize_lead_times(
 
 
 @supplier_items.get(
-    "", summary="List sources of items", **operation("suppliers:read", errors=[NotFound])
+    "",
+    name="list",
+    summary="List sources of items",
+    **operation("suppliers:read", errors=[NotFound]),
 )
 async def list_sources(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[SupplierItemFilter, Query()]
@@ -246,13 +253,19 @@ _BULK["responses"][207] = {
 
 @supplier_items.put("/bulk", summary="Set the terms of many supplier-items", **_BULK)
 async def bulk(
-    tx: OpenTx, request: Request, response: Response, body: SupplierItemBulk
+    tx: OpenTx,
+    response: Response,
+    body: SupplierItemBulk,
+    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> SupplierItemBulkRead:
-    """Create or replace up to 1000 supplier-items. Atomic: 200, or one problem with every error of
-    every line. Partial: 207 with a result for each line."""
+    """Create or change up to 1000 supplier-items; of a known one only the fields sent change.
+
+    Mode atomic answers 200, or one problem that names every broken rule of every line, and then
+    nothing is kept. Mode partial answers 207 with a result for each line.
+    """
     written = await sourcing.put_many(tx, body)
     if body.mode == "partial":
         response.status_code = 207
-    language = negotiate_language(request.headers.get("accept-language"))
+    language = negotiate_language(accept_language)
     response.headers["Content-Language"] = language
     return offers.bulk_answer(body.mode, written, language)

@@ -207,7 +207,9 @@ class LeadTimeFilter(PageParams):
     """Which observed lead times to list."""
 
     item: str | None = Field(
-        default=None, max_length=80, description="Key of an item: a UUID or `sku=SKU-1001`."
+        default=None,
+        max_length=120,
+        description="Only of this item: a UUID, `sku=SKU-1001` or `ref=system:reference`.",
     )
 
 

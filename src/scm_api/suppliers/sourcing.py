@@ -22,7 +22,7 @@ from scm_api.suppliers.item_schemas import (
     SupplierItemFilter,
     SupplierItemPut,
 )
-from scm_api.suppliers.lines import Line, known_lines, line_of, well_formed
+from scm_api.suppliers.lines import Line, completed, known_pairs, line_of, well_formed
 from scm_api.suppliers.policy import PriceStep
 
 
@@ -50,11 +50,12 @@ async def put(
     stored = await item_repository.lock(tx, [line.pair])
     current = stored[line.pair]["version"] if line.pair in stored else 0
     check_version(current, if_match, body.version)
-    return (await _write(tx, [line]))[0]
+    return (await _write(tx, [line], stored))[0]
 
 
 async def put_many(tx: Tx, body: SupplierItemBulk) -> list[Written]:
-    """Create or replace many supplier-items; gives what became of each line, in order.
+    """Create or change many supplier-items; gives what became of each line, in order. Terms that a
+    line leaves out stay as they are.
 
     Atomic: all lines or none; raises `Invalid` with every broken rule of every line.
     Partial: lines that break rules are `failed`, the others are written.
@@ -62,11 +63,20 @@ async def put_many(tx: Tx, body: SupplierItemBulk) -> list[Written]:
     read, broken = well_formed(body.lines)
     suppliers = await service.resolve(tx, [line.supplier for line in read.values()])
     sold = await items.resolve(tx, [line.item for line in read.values()])
-    good, unknown = known_lines(read, suppliers, sold)
+    known, unknown = known_pairs(read, suppliers, sold)
     broken |= unknown
+    stored = await item_repository.lock(tx, [(s.id, item.id) for s, item in known.values()])
+    good: dict[int, Line] = {}
+    for index, (supplier, item) in known.items():
+        wanted = completed(read[index], stored.get((supplier.id, item.id)))
+        line, errors = line_of(supplier, item, wanted, f"/lines/{index}")
+        if errors:
+            broken[index] = errors
+        else:
+            good[index] = line
     if broken and body.mode == "atomic":
         raise Invalid([error for index in sorted(broken) for error in broken[index]])
-    written = dict(zip(good, await _write(tx, list(good.values())), strict=True))
+    written = dict(zip(good, await _write(tx, list(good.values()), stored), strict=True))
     return [
         written[index] if index in written else Written("failed", errors=broken[index])
         for index in range(len(body.lines))
@@ -96,10 +106,11 @@ async def list_all(tx: Tx, wanted: SupplierItemFilter) -> PageOf:
     return await item_repository.list_supplier_items(tx, wanted, item_id=item_id)
 
 
-async def _write(tx: Tx, lines: Sequence[Line]) -> list[Written]:
+async def _write(
+    tx: Tx, lines: Sequence[Line], stored: Mapping[tuple[UUID, UUID], Mapping[str, Any]]
+) -> list[Written]:
     """Write lines with distinct pairs in a constant number of statements; unchanged ones keep their
-    version and announce nothing."""
-    stored = await item_repository.lock(tx, [line.pair for line in lines])
+    version and announce nothing. `stored` are the locked rows of existing pairs."""
     old_prices = await item_repository.prices(tx, [row["id"] for row in stored.values()])
     changes: dict[tuple[UUID, UUID], dict[str, Any]] = {}
     for line in lines:
