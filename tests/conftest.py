@@ -13,10 +13,15 @@ import pytest_asyncio
 
 from scm_api.app import create_app
 from scm_api.core.embedded import EmbeddedPostgres
+from scm_api.core.observability import configure_logging
 from scm_api.core.runtime import Runtime
 from scm_api.process import DATABASE, Urls, make_runtime, prepare
 from scm_api.settings import Settings
 from tests.support import Client, new_client
+
+
+# Failures show themselves in assertions; tracebacks of refused requests need no colours.
+configure_logging("json", "error")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,10 @@ BOLT: dict[str, Any] = {
     "name": "Hex bolt M8x40",
     "name_zh": "六角螺栓 M8x40",
     "base_unit": "个",
-    "units": [{"unit": "箱", "numerator": 1000}, {"unit": "box", "numerator": 200, "denominator": 2}],
+    "units": [
+        {"unit": "箱", "numerator": 1000},
+        {"unit": "box", "numerator": 200, "denominator": 2},
+    ],
     "barcodes": [{"gtin": "6901234567892", "unit": "盒"}],
     "external_references": [{"system": "sap", "reference": "4711"}],
 }

@@ -174,5 +174,5 @@ def _responses(responses: dict[str, Any], problems: dict[type[Problem], None]) -
                 }
             },
         }
-    for status in [s for s in responses if not s.isdigit()]:
-        del responses[status]
+    for name in [name for name in responses if not name.isdigit()]:
+        del responses[name]

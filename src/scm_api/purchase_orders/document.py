@@ -41,6 +41,10 @@ class Schedule:
         self.confirmation = "confirmed" if as_asked else "changed"
         self.confirmed_quantity, self.confirmed_on = quantity, on
 
+    def forget_answer(self) -> None:
+        """What was asked changed, so the supplier must answer again."""
+        self.confirmation, self.confirmed_quantity, self.confirmed_on = "none", None, None
+
     def reject(self) -> None:
         """The supplier will not deliver this part."""
         self.confirmation, self.confirmed_quantity, self.confirmed_on = "rejected", None, None

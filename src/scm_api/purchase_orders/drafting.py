@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid
+from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid, Text
 from scm_api.core.ids import uuid7
 from scm_api.core.schemas import ONE_BILLION, Reference
 from scm_api.core.tx import Tx
@@ -27,6 +27,7 @@ from scm_api.warehouses import service as warehouses
 from scm_api.warehouses.service import WarehouseFacts
 
 _ONE = Decimal(1)
+_BASE_UNITS = Text("base units", "基本单位")
 
 
 @dataclass
@@ -224,13 +225,11 @@ def _line(
     if body.need_by is not None and body.schedules is not None:
         found.append(errors.EITHER_DATE_OR_SCHEDULES.at(f"{at}/schedules"))
     elif body.schedules is not None:
-        set_schedules(line, body.schedules, item, at, found)
+        set_schedules(line, body.schedules, at, found)
     elif need_by is None:
         found.append(errors.REQUIRED_HERE.at(f"{at}/need_by", field="need_by"))
     else:
-        line.schedules = [
-            Schedule(tx.organization_id, uuid7(), line.id, 1, line.quantity, need_by)
-        ]
+        line.schedules = [Schedule(tx.organization_id, uuid7(), line.id, 1, line.quantity, need_by)]
     return line
 
 
@@ -258,26 +257,15 @@ def base_quantity(
 
 
 def set_schedules(
-    line: Line,
-    bodies: Sequence[ScheduleCreate],
-    item: ItemFacts,
-    at: str,
-    found: list[FieldError],
+    line: Line, bodies: Sequence[ScheduleCreate], at: str, found: list[FieldError]
 ) -> None:
     """Give a line these schedules, unanswered; they must sum to its quantity."""
     line.schedules = []
     for number, body in enumerate(bodies, 1):
-        where = f"{at}/schedules/{number - 1}"
-        quantity = base_quantity(item, body.quantity, line.unit, where, found)
+        where = f"{at}/schedules/{number - 1}/quantity"
+        quantity = ordered_in_base(line, body.quantity, where, found)
         line.schedules.append(
-            Schedule(
-                line.organization_id,
-                uuid7(),
-                line.id,
-                number,
-                quantity or body.quantity,
-                body.need_by,
-            )
+            Schedule(line.organization_id, uuid7(), line.id, number, quantity, body.need_by)
         )
     total = sum((body.quantity for body in bodies), Decimal(0))
     if total != line.unit_quantity:
@@ -285,7 +273,22 @@ def set_schedules(
         found.append(errors.SCHEDULES_DO_NOT_SUM.at(f"{at}/schedules", **words))
 
 
+def ordered_in_base(line: Line, quantity: Decimal, where: str, found: list[FieldError]) -> Decimal:
+    """A quantity in the line's unit as base units, by the factor the line was ordered with; the
+    quantity itself, with an error in `found`, if that is not exact."""
+    base = policy.in_base_units(line, quantity)
+    if base is None:
+        words = {"quantity": quantity, "unit": line.unit, "base_unit": _BASE_UNITS}
+        found.append(items.INEXACT_CONVERSION.at(where, **words))
+        return quantity
+    if base > ONE_BILLION:
+        found.append(errors.TOO_MUCH.at(where, limit=ONE_BILLION))
+    return base
+
+
 async def _price_all(tx: Tx, drafts: Sequence[_Draft], found: list[FieldError]) -> None:
+    if not drafts:
+        return
     asked = [
         (d.header.supplier_id, d.line.item_id, d.line.quantity, d.header.dated_on) for d in drafts
     ]

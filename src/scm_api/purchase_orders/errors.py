@@ -14,7 +14,8 @@ class SupplierBlocked(Conflict):
 
 BLOCKED_SUPPLIER = Rule("supplier_blocked", SupplierBlocked.detail)
 NOT_ORDERABLE = Rule(
-    "not_orderable", Text("{kind} {reference} is {status}.", "{kind} {reference} 的状态为 {status}。")
+    "not_orderable",
+    Text("{kind} {reference} is {status}.", "{kind} {reference} 的状态为 {status}。"),
 )
 REQUIRED_HERE = Rule(
     "required_here",
@@ -42,7 +43,8 @@ RATE_NOT_ONE = Rule(
     ),
 )
 PRICE_WITHOUT_PRICE = Rule(
-    "without_unit_price", Text("{field} needs unit_price.", "提供 {field} 时须同时提供 unit_price。")
+    "without_unit_price",
+    Text("{field} needs unit_price.", "提供 {field} 时须同时提供 unit_price。"),
 )
 EITHER_DATE_OR_SCHEDULES = Rule(
     "either_date_or_schedules",
@@ -59,11 +61,15 @@ TOO_MUCH = Rule(
     "too_large", Text("At most {limit} in base units.", "折算为基本单位后不得超过 {limit}。")
 )
 UNKNOWN_LINE = Rule(
-    "unknown_line", Text("The order has no open line {line_no}.", "订单没有未完结的第 {line_no} 行。")
+    "unknown_line",
+    Text("The order has no open line {line_no}.", "订单没有未完结的第 {line_no} 行。"),
 )
 UNKNOWN_SCHEDULE = Rule(
     "unknown_schedule",
-    Text("Line {line_no} has no schedule {schedule_no}.", "第 {line_no} 行没有交货计划 {schedule_no}。"),
+    Text(
+        "Line {line_no} has no schedule {schedule_no}.",
+        "第 {line_no} 行没有交货计划 {schedule_no}。",
+    ),
 )
 SCHEDULE_REQUIRED = Rule(
     "schedule_required",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from fractions import Fraction
 from typing import Any, Protocol
 
 from scm_api.purchase_orders.currencies import round_amount
@@ -61,7 +62,7 @@ TRANSITIONS = (
     Transition("receive", frozenset({"closed"}), held=False, close_reasons=_COMPLETED),
     Transition("complete", frozenset({"issued"}), "closed", is_automatic=True),
     # ... and opens again when a receipt is reversed.
-    Transition("uncomplete", frozenset({"closed"}), "issued", close_reasons=_COMPLETED, is_automatic=True),
+    Transition("uncomplete", frozenset({"closed"}), "issued", None, _COMPLETED, is_automatic=True),
     Transition("short_close", frozenset({"issued"}), "closed"),
     Transition("cancel", _OPEN, "cancelled"),
     # What has arrived cannot be cancelled: the remainder is, and the order closes.
@@ -192,6 +193,15 @@ def open_schedules(line: Line) -> list[tuple[Schedule, Decimal]]:
 def next_due_on(lines: Iterable[Line]) -> date | None:
     """The earliest day on which something is still expected."""
     return min((s.due_on for line in lines for s, _ in open_schedules(line)), default=None)
+
+
+def in_base_units(line: Line, quantity: Decimal) -> Decimal | None:
+    """A quantity in the line's unit as base units, by the factor the line was ordered with (the
+    item's units may have changed since); None if that has more than 4 decimal places."""
+    scaled = Fraction(quantity) * Fraction(line.quantity) / Fraction(line.unit_quantity) * 10_000
+    if scaled.denominator != 1:
+        return None
+    return Decimal(scaled.numerator).scaleb(-4)
 
 
 def _divide(dividend: Decimal, divisor: Decimal, places: int) -> Decimal:

@@ -63,7 +63,8 @@ class WarningRead(Read):
 
     code: str = Field(
         description=(
-            "supplier_on_watch, below_minimum_quantity, not_order_multiple or above_maximum_quantity."
+            "supplier_on_watch, below_minimum_quantity, not_order_multiple or "
+            "above_maximum_quantity."
         )
     )
     line_no: int | None = None
@@ -120,9 +121,7 @@ class PurchaseOrderFilter(PageParams):
     is_on_hold: bool | None = None
     supplier: str | None = Field(default=None, max_length=80, description="A UUID or `code=S-01`.")
     item: str | None = Field(default=None, max_length=80, description="A UUID or `sku=SKU-1001`.")
-    warehouse: str | None = Field(
-        default=None, max_length=80, description="A UUID or `code=WH-1`."
-    )
+    warehouse: str | None = Field(default=None, max_length=80, description="A UUID or `code=WH-1`.")
     due_before: Day | None = Field(
         default=None, description="Something was expected before this day and has not arrived."
     )

@@ -49,7 +49,12 @@ class LineCreate(Strict):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"item": {"sku": "SKU-1001"}, "quantity": "5", "unit": "BOX", "need_by": "2030-03-01"}
+                {
+                    "item": {"sku": "SKU-1001"},
+                    "quantity": "5",
+                    "unit": "BOX",
+                    "need_by": "2030-03-01",
+                }
             ]
         },
     )
@@ -202,9 +207,7 @@ class LineChange(Strict):
     line_no: LineNo
     quantity: Quantity | MISSING = MISSING
     need_by: Day | MISSING = MISSING
-    schedules: list[ScheduleCreate] | MISSING = Field(
-        default=MISSING, min_length=1, max_length=100
-    )
+    schedules: list[ScheduleCreate] | MISSING = Field(default=MISSING, min_length=1, max_length=100)
     unit_price: UnitPrice | MISSING = MISSING
     over_delivery_percent: Percent | MISSING = MISSING
     under_delivery_percent: Percent | MISSING = MISSING

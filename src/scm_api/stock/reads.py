@@ -118,14 +118,13 @@ async def positions_of(
     tx: Tx, item_id: UUID | None, pairs: Sequence[tuple[UUID, UUID]] | None = None
 ) -> Sequence[Any]:
     """The positions of an item in all warehouses, or of (item, warehouse) pairs."""
-    statement = _positions(tx)
+    statement: Select[Any] = _positions(tx)
     if item_id is not None:
         statement = statement.where(StockPosition.item_id == item_id)
     if pairs is not None:
         columns = [cast([pair[end] for pair in pairs], ARRAY(Uuid)) for end in (0, 1)]
-        given = func.unnest(*columns).table_valued(
-            column("item_id", Uuid), column("warehouse_id", Uuid)
-        )
+        names = (column("item_id", Uuid), column("warehouse_id", Uuid))
+        given = func.unnest(*columns).table_valued(*names).render_derived()
         statement = statement.join(
             given,
             and_(
@@ -133,12 +132,13 @@ async def positions_of(
                 StockPosition.warehouse_id == given.c.warehouse_id,
             ),
         )
-    return (await tx.session.execute(statement.order_by(Warehouse.code))).all()
+    rows: Sequence[Any] = (await tx.session.execute(statement.order_by(Warehouse.code))).all()
+    return rows
 
 
 async def list_balances(tx: Tx, wanted: BalanceFilter) -> PageOf:
     """Balances that are not empty, by SKU, warehouse and location."""
-    statement = (
+    statement: Select[Any] = (
         select(
             *StockBalance.__table__.columns,
             Location.code.label("location_code"),
@@ -238,7 +238,7 @@ async def list_as_of(tx: Tx, wanted: AsOfFilter) -> PageOf:
     place = aliased(Location)
 
     def end(location: Any, sign: int) -> Select[Any]:
-        statement = (
+        statement: Any = (
             select(
                 StockMovement.item_id,
                 place.warehouse_id,
@@ -255,7 +255,8 @@ async def list_as_of(tx: Tx, wanted: AsOfFilter) -> PageOf:
         )
         if wanted.item is not None:
             statement = statement.where(StockMovement.item_id == item_id.scalar_subquery())
-        return statement
+        selected: Select[Any] = statement
+        return selected
 
     flow = union_all(
         end(StockMovement.to_location_id, 1), end(StockMovement.from_location_id, -1)
@@ -272,7 +273,7 @@ async def list_as_of(tx: Tx, wanted: AsOfFilter) -> PageOf:
         .group_by(flow.c.item_id, flow.c.warehouse_id)
         .subquery()
     )
-    statement = select(*summed.c)
+    statement: Select[Any] = select(*summed.c)
     statement = _narrowed(
         _item_and_warehouse(tx, statement.select_from(summed), summed.c), None, wanted.warehouse
     )

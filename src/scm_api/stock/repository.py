@@ -173,7 +173,7 @@ async def outside(tx: Tx) -> list[asyncpg.Record]:
 async def upsert_lots(
     tx: Tx, rows: Sequence[tuple[UUID, str, date | None]]
 ) -> dict[tuple[UUID, str], UUID]:
-    """The ids of lots (item, code), made where they are new; a new expiry date fills an empty one."""
+    """The ids of lots (item, code), made where they are new; an expiry date fills an empty one."""
     ordered = sorted(set(rows), key=lambda row: (row[0], row[1]))
     found = await tx.fetch(
         """
@@ -238,7 +238,8 @@ async def write_levels(tx: Tx, rows: Sequence[Levels]) -> None:
     await tx.execute(
         """
         insert into stock_position (organization_id, item_id, warehouse_id, daily_demand,
-                                    safety_stock, reorder_point, order_up_to, planned_at, updated_at)
+                                    safety_stock, reorder_point, order_up_to, planned_at,
+                                    updated_at)
         select $1, r.*, $2, $2
         from unnest($3::uuid[], $4::uuid[], $5::numeric[], $6::numeric[], $7::numeric[],
                     $8::numeric[]) as r

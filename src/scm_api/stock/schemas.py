@@ -359,7 +359,7 @@ class ValuationLine(Read):
 
 
 class ValuationRead(Read):
-    """Stock value by warehouse at an instant; equals the sum of all movements' values to the cent."""
+    """Stock value by warehouse at an instant; equals the sum of all movements' values."""
 
     as_of: datetime
     currency: str

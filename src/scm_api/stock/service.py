@@ -200,8 +200,10 @@ async def get_document(tx: Tx, key: str) -> tuple[asyncpg.Record, list[asyncpg.R
 
 
 async def reverse(tx: Tx, key: str, body: ReverseCreate) -> tuple[PostedDocument, UUID]:
-    """Post a document back by a new one that points to it; also gives the original's id. Raises `NotFound`, `AlreadyReversed`,
-    `InsufficientStock` when what came in has gone meanwhile."""
+    """Post a document back by a new one that points to it; also gives the original's id.
+
+    Raises `NotFound`, `AlreadyReversed`, `InsufficientStock` when what came in has gone meanwhile.
+    """
     header, lines = await get_document(tx, key)
     posted = await reverse_document(
         tx, header, lines, reason=body.reason, occurred_at=body.occurred_at

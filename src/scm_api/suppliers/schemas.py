@@ -41,7 +41,7 @@ def _written_as_a_day(value: Any) -> Any:
 def _within_the_calendar(value: date) -> date:
     if not FIRST_DAY <= value <= LAST_DAY:
         raise PydanticCustomError(
-            "date_out_of_range", "Must be a date from 2000-01-01 to 2199-12-31"
+            "outside_calendar", "Must be a date from 2000-01-01 to 2199-12-31"
         )
     return value
 

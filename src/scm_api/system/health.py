@@ -1,12 +1,13 @@
-"""Probes for balancers and orchestrators: alive, ready; open without a key, outside the contract."""
+"""Probes and metrics for those who run the API: outside the contract, probes need no key."""
 
 import asyncio
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from scm_api.core.migrate import head_revision
+from scm_api.core.observability import render_metrics
 from scm_api.core.runtime import Runtime
 
 
@@ -34,8 +35,18 @@ async def ready(request: Request) -> JSONResponse:
     )
 
 
+async def metrics(request: Request) -> Response:
+    """Prometheus metrics; needs a key with `metrics:read`, for they tell how the business runs."""
+    runtime: Runtime = request.app.state.runtime
+    principal = await runtime.authenticate(runtime, request.headers.get("authorization"))
+    principal.require("metrics:read")
+    body, media_type = render_metrics()
+    return Response(body, headers={"Content-Type": media_type})
+
+
 routes = [
     Route("/livez", live, methods=["GET"]),
     Route("/readyz", ready, methods=["GET"]),
     Route("/healthz", ready, methods=["GET"]),
+    Route("/metrics", metrics, methods=["GET"]),
 ]

@@ -1,0 +1,439 @@
+"""All SQL of plans: what is planned, what is known about it, and what is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic_core import to_json
+from sqlalchemy import select
+
+from scm_api.core import pages
+from scm_api.core.ids import uuid7
+from scm_api.core.jobs import JobRow
+from scm_api.core.pages import PageOf, PageParams
+from scm_api.core.tx import Tx
+from scm_api.items.models import Item
+from scm_api.replenishment.models import ReplenishmentPlan, ReplenishmentPlanLine
+from scm_api.suppliers.models import Supplier
+from scm_api.warehouses.models import Warehouse
+
+Pairs = Sequence[tuple[UUID, UUID]]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which item-locations a plan considers; None: all of them."""
+
+    warehouse_ids: list[UUID] | None
+    item_ids: list[UUID] | None
+    category_ids: list[UUID] | None
+    supplier_ids: list[UUID] | None
+
+    @property
+    def is_everything(self) -> bool:
+        parts = (self.warehouse_ids, self.item_ids, self.category_ids, self.supplier_ids)
+        return all(part is None for part in parts)
+
+
+_PLACES = """
+with recursive wanted_category as (
+  select id from category where organization_id = $1 and id = any($5)
+  union
+  select c.id from category c join wanted_category w on c.parent_id = w.id
+  where c.organization_id = $1
+),
+pair as (
+  select item_id, warehouse_id from stock_position where organization_id = $1
+  union select item_id, warehouse_id from demand_series where organization_id = $1
+  union select item_id, warehouse_id from sales_plan where organization_id = $1 and day >= $2
+  union select item_id, warehouse_id from replenishment_policy
+        where organization_id = $1 and scope = 'item_warehouse' and effective_from <= $2
+)
+select p.item_id, p.warehouse_id, i.category_id, i.status,
+       coalesce(s.unrestricted, 0)::float8 as on_hand,
+       coalesce(s.reserved, 0)::float8 as reserved,
+       coalesce(nullif(s.last_unit_cost, 0),
+                case when s.on_hand > 0 then s.value / s.on_hand end, 0)::float8 as unit_cost,
+       s.reorder_point::float8 as previous_reorder_point
+from pair p
+join item i on i.organization_id = $1 and i.id = p.item_id
+join warehouse w on w.organization_id = $1 and w.id = p.warehouse_id and w.is_active
+left join stock_position s on s.organization_id = $1 and s.item_id = p.item_id
+ and s.warehouse_id = p.warehouse_id
+where ($3::uuid[] is null or p.warehouse_id = any($3))
+  and ($4::uuid[] is null or p.item_id = any($4))
+  and ($5::uuid[] is null or i.category_id in (select id from wanted_category))
+  and ($6::uuid[] is null or p.item_id in (
+    select x.item_id from supplier_item x
+    where x.organization_id = $1 and x.is_active and x.supplier_id = any($6)))
+order by p.item_id, p.warehouse_id
+"""
+
+
+async def places(tx: Tx, scope: Scope, as_of: date) -> list[asyncpg.Record]:
+    """All item-locations of the scope that hold stock, had demand, are planned or have a policy."""
+    return await tx.fetch(
+        _PLACES,
+        tx.organization_id,
+        as_of,
+        scope.warehouse_ids,
+        scope.item_ids,
+        scope.category_ids,
+        scope.supplier_ids,
+    )
+
+
+async def held_back(tx: Tx, as_of: date) -> dict[tuple[UUID, UUID], str]:
+    """Item-locations whose suggestion waits for conversion, or was dismissed until a later day."""
+    rows = await tx.fetch(
+        """
+        select item_id, warehouse_id, max(status) as status from replenishment_suggestion
+        where organization_id = $1
+          and (status = 'accepted' or (status = 'dismissed' and paused_until >= $2))
+        group by item_id, warehouse_id, status
+        """,
+        tx.organization_id,
+        as_of,
+    )
+    names = {"accepted": "accepted_waiting", "dismissed": "paused"}
+    # Accepted last, so that it wins over an older dismissal.
+    ordered = sorted(rows, key=lambda row: row["status"], reverse=True)
+    return {(row["item_id"], row["warehouse_id"]): names[row["status"]] for row in ordered}
+
+
+async def receipts(tx: Tx, pairs: Pairs, as_of: date, days: int) -> list[asyncpg.Record]:
+    """What is on order as (series, day, quantity), overdue on day 0: expected supply, and orders
+    that are drafted or approved but not yet expected, so that nothing is ordered twice."""
+    items, warehouses = zip(*pairs, strict=True)
+    return await tx.fetch(
+        """
+        with place as (
+          select * from unnest($2::uuid[], $3::uuid[]) with ordinality as s(item_id, warehouse_id, n)
+        ),
+        supply as (
+          select p.n, i.due_on, i.quantity
+          from place p
+          join inbound_supply i on i.organization_id = $1 and i.item_id = p.item_id
+           and i.warehouse_id = p.warehouse_id
+          where i.due_on < $4::date + $5::int
+          union all
+          select p.n, s.need_by, s.quantity
+          from place p
+          join purchase_order_line l on l.organization_id = $1 and l.item_id = p.item_id
+           and l.warehouse_id = p.warehouse_id and not l.is_closed
+          join purchase_order o on o.organization_id = $1 and o.id = l.order_id
+           and o.status in ('draft', 'approved')
+          join purchase_order_schedule s on s.organization_id = $1 and s.line_id = l.id
+          where s.need_by < $4::date + $5::int
+            and not exists (select from inbound_supply x
+                            where x.organization_id = $1 and x.source_id = o.id)
+        )
+        select (n - 1)::int as series, greatest(due_on - $4::date, 0)::int as day,
+               sum(quantity)::float8 as quantity
+        from supply group by 1, 2 order by 1, 2
+        """,
+        tx.organization_id,
+        items,
+        warehouses,
+        as_of,
+        days,
+    )
+
+
+async def lock(tx: Tx) -> None:
+    """Let no other plan of the organization run until this transaction ends, and let this one take
+    its time: the limits of a session are meant for requests."""
+    await tx.execute("set local statement_timeout = 0; set local lock_timeout = 0")
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended('replenishment_plan/' || $1::text, 0))",
+        str(tx.organization_id),
+    )
+
+
+LINE_COLUMNS = (
+    ("item_id", "uuid"),
+    ("warehouse_id", "uuid"),
+    ("outcome", "text"),
+    ("supplier_id", "uuid"),
+    ("quantity", "float8"),
+    ("value", "float8"),
+    ("on_hand", "float8"),
+    ("reserved", "float8"),
+    ("on_order", "float8"),
+    ("position", "float8"),
+    ("daily_demand", "float8"),
+    ("safety_stock", "float8"),
+    ("reorder_point", "float8"),
+    ("order_up_to", "float8"),
+    ("previous_reorder_point", "float8"),
+    ("demand_class", "text"),
+    ("abc", "text"),
+    ("xyz", "text"),
+    ("order_on", "date"),
+    ("needed_on", "date"),
+    ("stockout_on", "date"),
+    ("recipe", "text"),
+)
+_LINE_NAMES = ", ".join(f'"{name}"' for name, _ in LINE_COLUMNS)
+_CASTS = {"float8": "::numeric", "text": "", "uuid": "", "date": ""}
+_LINE_VALUES = ", ".join(
+    f'r."{name}"' + ("::jsonb" if name == "recipe" else _CASTS[kind])
+    for name, kind in LINE_COLUMNS
+)
+_WRITE_LINES = f"""
+insert into replenishment_plan_line (organization_id, plan_id, {_LINE_NAMES})
+select $1, $2, {_LINE_VALUES}
+from unnest({", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(LINE_COLUMNS, 3))})
+     as r({_LINE_NAMES})
+"""
+
+
+async def write_lines(tx: Tx, plan_id: UUID, columns: dict[str, list[Any]]) -> None:
+    """Insert lines given as columns (`LINE_COLUMNS`), in one statement."""
+    ordered = [columns[name] for name, _ in LINE_COLUMNS]
+    await tx.execute(_WRITE_LINES, tx.organization_id, plan_id, *ordered)
+
+
+_WRITE_SUGGESTIONS = """
+with wanted as (
+  select * from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::float8[], $8::float8[],
+                       $9::text[], $10::date[], $11::date[], $12::date[], $13::text[])
+    as r(id, item_id, warehouse_id, supplier_id, quantity, unit_price, currency, needed_on,
+         stockout_on, arrives_on, recipe)
+),
+before as (
+  select s.item_id, s.warehouse_id, s.quantity, s.supplier_id
+  from wanted w
+  join replenishment_suggestion s on s.organization_id = $1 and s.item_id = w.item_id
+   and s.warehouse_id = w.warehouse_id and s.status = 'open'
+),
+written as (
+  insert into replenishment_suggestion as s (
+    organization_id, id, item_id, warehouse_id, supplier_id, plan_id, quantity, unit_price,
+    currency, order_on, needed_on, stockout_on, arrives_on, recipe, created_at, updated_at)
+  select $1, id, item_id, warehouse_id, supplier_id, $2, quantity::numeric, unit_price::numeric,
+         currency, $14, needed_on, stockout_on, arrives_on, recipe::jsonb, $15, $15
+  from wanted order by item_id, warehouse_id
+  on conflict (organization_id, item_id, warehouse_id) where status in ('open', 'accepted')
+  do update set
+    plan_id = excluded.plan_id, unit_price = excluded.unit_price, currency = excluded.currency,
+    order_on = excluded.order_on, needed_on = excluded.needed_on,
+    stockout_on = excluded.stockout_on, arrives_on = excluded.arrives_on,
+    recipe = excluded.recipe, quantity = excluded.quantity, supplier_id = excluded.supplier_id,
+    version = s.version + ((s.quantity, s.supplier_id)
+                           is distinct from (excluded.quantity, excluded.supplier_id))::int,
+    updated_at = case when (s.quantity, s.supplier_id)
+                           is distinct from (excluded.quantity, excluded.supplier_id)
+                 then excluded.updated_at else s.updated_at end
+    where s.status = 'open'
+  returning s.item_id, s.warehouse_id, s.quantity, s.supplier_id
+)
+select count(*) filter (where b.item_id is null) as opened,
+       count(*) filter (where b.item_id is not null
+         and (b.quantity, b.supplier_id) is distinct from (w.quantity, w.supplier_id)) as changed,
+       count(*) filter (where (b.quantity, b.supplier_id)
+         is not distinct from (w.quantity, w.supplier_id)) as unchanged
+from written w left join before b using (item_id, warehouse_id)
+"""
+
+
+async def write_suggestions(
+    tx: Tx, plan_id: UUID, as_of: date, columns: dict[str, list[Any]]
+) -> dict[str, int]:
+    """Open suggestions, or bring the open ones up to date; gives how many were which."""
+    names = (
+        "item_id",
+        "warehouse_id",
+        "supplier_id",
+        "quantity",
+        "unit_price",
+        "currency",
+        "needed_on",
+        "stockout_on",
+        "arrives_on",
+        "recipe",
+    )
+    row = await tx.fetchrow(
+        _WRITE_SUGGESTIONS,
+        tx.organization_id,
+        plan_id,
+        [uuid7() for _ in columns["item_id"]],
+        *(columns[name] for name in names),
+        as_of,
+        tx.now,
+    )
+    assert row is not None
+    return dict(row)
+
+
+async def expire_others(tx: Tx, plan_id: UUID, *, is_everything: bool) -> int:
+    """Withdraw open suggestions that this plan considered and did not make again."""
+    gone = await tx.fetchval(
+        """
+        with gone as (
+          update replenishment_suggestion s
+          set status = 'expired', version = version + 1, updated_at = $4, decided_at = $4
+          where s.organization_id = $1 and s.status = 'open' and s.plan_id <> $2
+            and ($3 or exists (
+              select from replenishment_plan_line l
+              where l.organization_id = $1 and l.plan_id = $2 and l.item_id = s.item_id
+                and l.warehouse_id = s.warehouse_id))
+          returning 1
+        )
+        select count(*) from gone
+        """,
+        tx.organization_id,
+        plan_id,
+        is_everything,
+        tx.now,
+    )
+    return int(gone)
+
+
+async def insert_plan(
+    tx: Tx, plan_id: UUID, job_id: UUID, as_of: date, request: dict[str, Any]
+) -> None:
+    await tx.execute(
+        """
+        insert into replenishment_plan (organization_id, id, job_id, as_of, request, created_at,
+                                        created_by)
+        values ($1, $2, $3, $4, $5::text::jsonb, $6, $7)
+        """,
+        tx.organization_id,
+        plan_id,
+        job_id,
+        as_of,
+        to_json(request).decode(),
+        tx.now,
+        tx.principal.name,
+    )
+
+
+async def finish_plan(
+    tx: Tx,
+    plan_id: UUID,
+    completed_at: Any,
+    summary: dict[str, Any],
+    timings: dict[str, Any],
+    input_hash: str,
+    result_hash: str,
+) -> None:
+    await tx.execute(
+        """
+        update replenishment_plan
+        set completed_at = $3, summary = $4::text::jsonb, timings = $5::text::jsonb,
+            input_hash = $6, result_hash = $7
+        where organization_id = $1 and id = $2
+        """,
+        tx.organization_id,
+        plan_id,
+        completed_at,
+        to_json(summary).decode(),
+        to_json(timings).decode(),
+        input_hash,
+        result_hash,
+    )
+
+
+async def forget_lines(tx: Tx, before: Any) -> None:
+    """Delete the lines of plans made before a time; plans and suggestions stay."""
+    await tx.execute(
+        """
+        delete from replenishment_plan_line
+        where organization_id = $1 and plan_id in (
+          select id from replenishment_plan where organization_id = $1 and created_at < $2)
+        """,
+        tx.organization_id,
+        before,
+    )
+
+
+_PLAN = """
+select p.*, j.status, j.done, j.total, j.unit, j.message, j.error
+from replenishment_plan p
+left join job j on j.organization_id = $1 and j.id = p.job_id
+where p.organization_id = $1
+"""
+
+
+async def find_plan(tx: Tx, plan_id: UUID) -> asyncpg.Record | None:
+    return await tx.fetchrow(_PLAN + " and p.id = $2", tx.organization_id, plan_id)
+
+
+async def list_plans(tx: Tx, wanted: PageParams) -> PageOf:
+    """Plans with their jobs, newest first."""
+    plan = ReplenishmentPlan
+    statement = (
+        select(plan, JobRow)
+        .join(JobRow, (JobRow.organization_id == tx.organization_id) & (JobRow.id == plan.job_id))
+        .where(plan.organization_id == tx.organization_id)
+    )
+    return await pages.page(tx, statement, wanted, [(plan.created_at, True), (plan.id, True)])
+
+
+async def list_lines(
+    tx: Tx,
+    plan_id: UUID,
+    wanted: PageParams,
+    *,
+    outcome: str | None,
+    item_id: UUID | None,
+    warehouse_id: UUID | None,
+) -> PageOf:
+    """The lines of a plan with their item, warehouse and supplier."""
+    line, org = ReplenishmentPlanLine, tx.organization_id
+    statement = (
+        select(line, Item, Warehouse, Supplier)
+        .join(Item, (Item.organization_id == org) & (Item.id == line.item_id))
+        .join(Warehouse, (Warehouse.organization_id == org) & (Warehouse.id == line.warehouse_id))
+        .outerjoin(Supplier, (Supplier.organization_id == org) & (Supplier.id == line.supplier_id))
+        .where(line.organization_id == org, line.plan_id == plan_id)
+    )
+    for column, value in (
+        (line.outcome, outcome),
+        (line.item_id, item_id),
+        (line.warehouse_id, warehouse_id),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    return await pages.page(tx, statement, wanted, [(line.item_id, False), (line.warehouse_id, False)])
+
+
+async def latest_line(tx: Tx, item_id: UUID, warehouse_id: UUID) -> asyncpg.Record | None:
+    """The line of the newest plan that considered an item-location."""
+    return await tx.fetchrow(
+        """
+        select * from replenishment_plan_line
+        where organization_id = $1 and item_id = $2 and warehouse_id = $3
+        order by plan_id desc limit 1
+        """,
+        tx.organization_id,
+        item_id,
+        warehouse_id,
+    )
+
+
+async def today(tx: Tx) -> date:
+    """The business day in the organization's time zone."""
+    day: date = await tx.fetchval(
+        "select ($2::timestamptz at time zone time_zone)::date from organization where id = $1",
+        tx.organization_id,
+        tx.now,
+    )
+    return day
+
+
+async def category_ids(tx: Tx, codes: Sequence[str]) -> dict[str, UUID]:
+    """Categories by lower-case code."""
+    rows = await tx.fetch(
+        """
+        select id, lower(code) as code from category
+        where organization_id = $1 and lower(code) = any($2)
+        """,
+        tx.organization_id,
+        [code.lower() for code in codes],
+    )
+    return {row["code"]: row["id"] for row in rows}

@@ -1,0 +1,157 @@
+"""Bodies of replenishment policies."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from scm_api.core.pages import PageParams
+from scm_api.core.schemas import (
+    ItemLink,
+    ItemReference,
+    Link,
+    Number,
+    Page,
+    Probability,
+    QuantityOrZero,
+    Read,
+    Reference,
+    Strict,
+    UnitPrice,
+)
+from scm_api.replenishment.policies import Method, ServiceRuleName
+
+PolicyScope = Literal["organization", "warehouse", "category", "item", "item_warehouse"]
+
+
+class PolicyFields(Strict):
+    """What a policy can set; a field left out or null is inherited."""
+
+    method: Method | None = Field(
+        default=None,
+        description=(
+            "rop_eoq: reorder point and economic lot; order_up_to: up to one level every review; "
+            "min_max: between your own minimum and maximum."
+        ),
+    )
+    service_rule: ServiceRuleName | None = Field(
+        default=None,
+        description=(
+            "What service_level means: chance of no stock-out in an order cycle, or share of "
+            "demand served from stock."
+        ),
+    )
+    service_level: Probability | None = None
+    review_days: int | None = Field(default=None, ge=1, le=365)
+    lead_time_days: int | None = Field(
+        default=None, ge=0, le=730, description="Only where no supplier is known."
+    )
+    holding_rate: UnitPrice | None = Field(
+        default=None, le=10, description="Cost of holding stock for a year, as a share of its value."
+    )
+    order_cost: UnitPrice | None = Field(
+        default=None, description="Cost of one order line, in base currency."
+    )
+    minimum_stock: QuantityOrZero | None = Field(
+        default=None, description="Replaces the computed reorder point."
+    )
+    maximum_stock: QuantityOrZero | None = Field(
+        default=None, description="Replaces the computed order-up-to level."
+    )
+
+
+class PolicyPut(PolicyFields):
+    """A policy for one scope: an item in a warehouse, an item, a category (with those below it), a
+    warehouse, or, naming none of them, the whole organization."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "item": {"sku": "SKU-1001"},
+                    "warehouse": {"code": "WH-1"},
+                    "service_rule": "fill_rate",
+                    "service_level": "0.98",
+                    "review_days": 7,
+                }
+            ]
+        },
+    )
+
+    item: ItemReference | None = None
+    warehouse: Reference | None = None
+    category: Reference | None = None
+    effective_from: date | None = Field(
+        default=None,
+        description="First day it applies; today if absent. A later day keeps what applies now.",
+    )
+
+
+class PolicyRead(Read):
+    """A policy of one scope from one day on."""
+
+    id: UUID
+    scope: PolicyScope
+    item: ItemLink | None
+    warehouse: Link | None
+    category: Link | None
+    effective_from: date
+    method: str | None
+    service_rule: str | None
+    service_level: Number | None
+    review_days: int | None
+    lead_time_days: int | None
+    holding_rate: Number | None
+    order_cost: Number | None
+    minimum_stock: Number | None
+    maximum_stock: Number | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class PolicyList(Page[PolicyRead]):
+    """A page of policies."""
+
+
+class PolicyFilter(PageParams):
+    """Which policies to list."""
+
+    scope: PolicyScope | None = None
+    item: str | None = Field(default=None, max_length=80, description="An item's id or `sku=...`.")
+    warehouse: str | None = Field(
+        default=None, max_length=80, description="A warehouse's id or `code=...`."
+    )
+
+
+class EffectiveField(Read):
+    """A field's value and where it comes from."""
+
+    value: Any = Field(description="The value in force; decimals as strings, null: computed.")
+    inherited_from: str = Field(
+        description="item_warehouse, item, category, warehouse, organization or product."
+    )
+    policy_id: UUID | None = Field(description="The policy that sets it; null: the product.")
+
+
+class EffectivePolicyRead(Read):
+    """What applies to one item in one warehouse on one day, field by field."""
+
+    item: ItemLink
+    warehouse: Link
+    on: date
+    fields: dict[str, EffectiveField]
+
+
+class EffectiveQuery(Strict):
+    """Whose policy is asked for."""
+
+    item: str = Field(
+        max_length=80, description="An item's id or `sku=...`.", examples=["sku=SKU-1001"]
+    )
+    warehouse: str = Field(
+        max_length=80, description="A warehouse's id or `code=...`.", examples=["code=WH-1"]
+    )
+    on: date | None = Field(default=None, description="Today if absent.")
