@@ -84,45 +84,39 @@ begin
 
   -- Everything is locked: what holds now holds until the commit.
   return query
-  with balance_change as (
-    select e.item_id, e.location_id, e.lot_key, e.status, sum(e.change) as change,
-           bool_or(e.may_be_negative) as may_be_negative
-    from unnest(ends) e group by 1, 2, 3, 4
-  ), position_change as (
-    select e.item_id, e.warehouse_id, bool_or(e.may_be_negative) as may_be_negative,
-           coalesce(sum(e.change) filter (where e.status = 'unrestricted' and not e.is_transit), 0)
-             as free_change
-    from unnest(ends) e group by 1, 2
+  with asked as (
+    select e.*,
+      sum(e.change) over balance as balance_change,
+      coalesce(sum(e.change) filter (where e.status = 'unrestricted' and not e.is_transit)
+        over position, 0) as free_change
+    from unnest(ends) e
+    window balance as (partition by e.item_id, e.location_id, e.lot_key, e.status),
+           position as (partition by e.item_id, e.warehouse_id)
   ), judged as (
-    select e.line_no, e.item_id, e.warehouse_id,
+    select a.line_no,
       case
-        when e.expected is not null and e.expected <> coalesce(b.on_hand, 0) then 'quantity_changed'
-        when e.change < 0 and not c.may_be_negative
-             and coalesce(b.on_hand, 0) + c.change < 0 then 'exceeds_on_hand'
-        when e.change < 0 and not p.may_be_negative and e.status = 'unrestricted'
-             and not e.is_transit and p.free_change < 0
-             and s.unrestricted - s.reserved + p.free_change < 0 then 'exceeds_available'
-        when e.change < 0 and not c.may_be_negative and occurred < b.last_occurred_at
-             and stock_lowest_since(organization, e.item_id, e.location_id, e.lot_key, e.status,
-                                    occurred, b.on_hand) + c.change < 0
+        when a.expected is not null and a.expected <> coalesce(b.on_hand, 0) then 'quantity_changed'
+        when a.change > 0 or a.may_be_negative then null
+        when coalesce(b.on_hand, 0) + a.balance_change < 0 then 'exceeds_on_hand'
+        when a.status = 'unrestricted' and not a.is_transit and a.free_change < 0
+             and s.unrestricted - s.reserved + a.free_change < 0 then 'exceeds_available'
+        when occurred < b.last_occurred_at
+             and stock_lowest_since(organization, a.item_id, a.location_id, a.lot_key, a.status,
+                                    occurred, b.on_hand) + a.balance_change < 0
           then 'exceeds_later_stock'
       end as problem,
       case
-        when e.expected is not null and e.expected <> coalesce(b.on_hand, 0)
-          then coalesce(b.on_hand, 0)
-        when e.status = 'unrestricted' and not e.is_transit
+        when (a.expected is null or a.expected = coalesce(b.on_hand, 0))
+             and a.status = 'unrestricted' and not a.is_transit
           then least(coalesce(b.on_hand, 0), s.unrestricted - s.reserved)
         else coalesce(b.on_hand, 0)
       end as available
-    from unnest(ends) e
-    join balance_change c on (c.item_id, c.location_id, c.lot_key, c.status)
-                           = (e.item_id, e.location_id, e.lot_key, e.status)
-    join position_change p on (p.item_id, p.warehouse_id) = (e.item_id, e.warehouse_id)
-    join stock_position s on s.organization_id = organization and s.item_id = e.item_id
-                         and s.warehouse_id = e.warehouse_id
-    left join stock_balance b on b.organization_id = organization and b.item_id = e.item_id
-                             and b.location_id = e.location_id and b.lot_key = e.lot_key
-                             and b.status = e.status
+    from asked a
+    join stock_position s on s.organization_id = organization and s.item_id = a.item_id
+                         and s.warehouse_id = a.warehouse_id
+    left join stock_balance b on b.organization_id = organization and b.item_id = a.item_id
+                             and b.location_id = a.location_id and b.lot_key = a.lot_key
+                             and b.status = a.status
   )
   select j.line_no, j.problem, j.available, null::numeric, null::numeric
   from judged j where j.problem is not null order by j.line_no;
@@ -136,16 +130,16 @@ begin
   values (organization, document, external_ref, document_type, reason, reference_type, reference_id,
           reference, reversal_of, occurred, recorded, cardinality(items), principal);
 
-  return query
   with line as (
     select l.*,
       -- Moves inside one position change no value; everything else enters, leaves, or both.
       l.from_warehouse is not null and l.from_warehouse is distinct from l.to_warehouse as leaves,
       l.to_warehouse is not null and l.from_warehouse is distinct from l.to_warehouse as enters
     from unnest(items, lots, quantities, from_locations, from_warehouses, from_statuses,
-                to_locations, to_warehouses, to_statuses, unit_costs, line_values) with ordinality
-         as l(item_id, lot_id, quantity, from_location, from_warehouse, from_status,
-              to_location, to_warehouse, to_status, unit_cost, line_value, line_no)
+                from_transits, to_locations, to_warehouses, to_statuses, to_transits, unit_costs,
+                line_values) with ordinality
+         as l(item_id, lot_id, quantity, from_location, from_warehouse, from_status, from_transit,
+              to_location, to_warehouse, to_status, to_transit, unit_cost, line_value, line_no)
   ), costed as (
     select l.*, p.value as stock_value, p.on_hand + p.in_transit as stock_quantity,
       case when p.on_hand + p.in_transit > 0 then p.value / (p.on_hand + p.in_transit)
@@ -193,41 +187,41 @@ begin
     ) d
     where b.organization_id = organization and b.item_id = d.item_id
       and b.location_id = d.location_id and b.lot_key = d.lot_key and b.status = d.status
-  ), quantity_change as (
-    select e.item_id, e.warehouse_id,
-           coalesce(sum(e.change) filter (where not e.is_transit), 0) as on_hand,
-           coalesce(sum(e.change) filter (where e.status = 'unrestricted' and not e.is_transit), 0)
-             as unrestricted,
-           coalesce(sum(e.change) filter (where e.is_transit), 0) as in_transit
-    from unnest(ends) e group by 1, 2
-  ), value_change as (
-    select moved.item_id, moved.warehouse_id, sum(moved.value) as value,
-           sum(moved.value) filter (where moved.value > 0) as entered_value,
-           sum(moved.quantity) filter (where moved.value > 0) as entered_quantity
-    from (
-      select v.item_id, v.from_warehouse as warehouse_id, -v.value as value, v.quantity
-      from valued v where v.leaves
-      union all
-      select v.item_id, v.to_warehouse, v.value, v.quantity from valued v where v.enters
-    ) moved
-    group by 1, 2
-  ), positions as (
-    update stock_position p
-    set on_hand = p.on_hand + q.on_hand, unrestricted = p.unrestricted + q.unrestricted,
-        in_transit = p.in_transit + q.in_transit, value = p.value + coalesce(v.value, 0),
-        last_unit_cost = coalesce(round(v.entered_value / v.entered_quantity, 6), p.last_unit_cost),
-        last_occurred_at = greatest(p.last_occurred_at, occurred), updated_at = recorded
-    from quantity_change q
-    left join value_change v on v.item_id = q.item_id and v.warehouse_id = q.warehouse_id
-    where p.organization_id = organization and p.item_id = q.item_id
-      and p.warehouse_id = q.warehouse_id
-    returning p.item_id, p.warehouse_id, p.on_hand
+  ), moved as (
+    select v.item_id, v.from_warehouse as warehouse_id, -v.quantity as change,
+           v.from_status as status, v.from_transit as is_transit,
+           case when v.leaves then -v.value else 0 end as value, false as enters
+    from valued v where v.from_warehouse is not null
+    union all
+    select v.item_id, v.to_warehouse, v.quantity, v.to_status, v.to_transit,
+           case when v.enters then v.value else 0 end, v.enters
+    from valued v where v.to_warehouse is not null
   )
-  select v.line_no::int, null::text, null::numeric, v.value, p.on_hand
-  from valued v
-  join positions p on p.item_id = v.item_id
-                  and p.warehouse_id = coalesce(v.to_warehouse, v.from_warehouse)
-  order by v.line_no;
+  update stock_position p
+  set on_hand = p.on_hand + c.on_hand, unrestricted = p.unrestricted + c.unrestricted,
+      in_transit = p.in_transit + c.in_transit, value = p.value + c.value,
+      last_unit_cost = coalesce(round(c.entered_value / c.entered_quantity, 6), p.last_unit_cost),
+      last_occurred_at = greatest(p.last_occurred_at, occurred), updated_at = recorded
+  from (
+    select m.item_id, m.warehouse_id, sum(m.value) as value,
+           coalesce(sum(m.change) filter (where not m.is_transit), 0) as on_hand,
+           coalesce(sum(m.change) filter (where m.status = 'unrestricted' and not m.is_transit), 0)
+             as unrestricted,
+           coalesce(sum(m.change) filter (where m.is_transit), 0) as in_transit,
+           sum(m.value) filter (where m.enters) as entered_value,
+           sum(m.change) filter (where m.enters) as entered_quantity
+    from moved m group by m.item_id, m.warehouse_id
+  ) c
+  where p.organization_id = organization and p.item_id = c.item_id
+    and p.warehouse_id = c.warehouse_id;
+
+  return query
+  select m.line_no, null::text, null::numeric, m.value, p.on_hand
+  from stock_movement m
+  join stock_position p on p.organization_id = organization and p.item_id = m.item_id
+    and p.warehouse_id = coalesce(to_warehouses[m.line_no], from_warehouses[m.line_no])
+  where m.organization_id = organization and m.document_id = document
+  order by m.line_no;
 end $$;
 
 -- The value of the first `taken` units of a stock at its moving average; beyond what there is

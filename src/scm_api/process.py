@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import asyncpg
+from sqlalchemy.engine import make_url
+
 from scm_api.access.service import authenticate
 from scm_api.core import migrate
 from scm_api.core.db import Database
@@ -38,8 +41,25 @@ async def prepare(urls: Urls) -> None:
     """Create the embedded database where it is missing, and migrate to head as far as we may."""
     if urls.embedded is not None:
         await migrate.create_database(urls.embedded.admin_dsn, DATABASE)
+    elif urls.admin is not None:
+        await _make_roles(urls.admin, urls.app)
     if urls.admin is not None:
         await migrate.upgrade(urls.admin)
+
+
+async def _make_roles(admin_url: str, app_url: str) -> None:
+    """Give an operator's own database our two roles, the application's with the password that its
+    URL names, and let the owner create tables there."""
+    app = make_url(app_url)
+    admin = await asyncpg.connect(admin_url)
+    try:
+        await migrate.create_roles(admin, app.password if app.username == "scm_app" else None)
+        if not await admin.fetchval("select pg_has_role(current_user, 'scm_owner', 'set')"):
+            await admin.execute("grant scm_owner to current_user")
+        if not await admin.fetchval("select has_schema_privilege('scm_owner', 'public', 'create')"):
+            await admin.execute("grant usage, create on schema public to scm_owner")
+    finally:
+        await admin.close()
 
 
 def make_runtime(settings: Settings, urls: Urls) -> Runtime:

@@ -1,15 +1,27 @@
 """Every router, and every module of jobs and consumers, once."""
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import APIRouter
 
 from scm_api.access import models as access_models
 from scm_api.core import consumers, idempotency, jobs, numbers, outbox
+from scm_api.core.runtime import Runtime
+from scm_api.demand import jobs as demand_jobs
 from scm_api.demand import models as demand_models
+from scm_api.demand.router import sales_plans
 from scm_api.items import models as item_models
 from scm_api.items.router import category_router, items
+from scm_api.purchase_orders.router import purchase_orders
+from scm_api.receipts.router import receipts
+from scm_api.replenishment import jobs as replenishment_jobs
+from scm_api.replenishment import models as replenishment_models
+from scm_api.replenishment.router import demand_profiles, replenishment
+from scm_api.replenishment.suggestion_router import suggestions
 from scm_api.stock import models as stock_models
 from scm_api.stock import shortage_models
 from scm_api.stock.router import routers as stock_routers
+from scm_api.stock.shortage_router import shortages
 from scm_api.suppliers import models as supplier_models
 from scm_api.suppliers.router import supplier_items, suppliers
 from scm_api.system.router import routers as system_routers
@@ -22,19 +34,32 @@ routers: list[APIRouter] = [
     suppliers,
     supplier_items,
     *stock_routers,
+    purchase_orders,
+    receipts,
+    shortages,
+    sales_plans,
+    demand_profiles,
+    suggestions,
+    replenishment,
     *system_routers,
 ]
+
+# Chores of the worker: a name, a cron expression, and what to do; one worker does each turn.
+schedules: list[tuple[str, str, Callable[[Runtime], Awaitable[None]]]] = []
 
 # Imported for the tables, jobs and consumers they register.
 registered = (
     access_models,
     consumers,
+    demand_jobs,
     demand_models,
     idempotency,
     item_models,
     jobs,
     numbers,
     outbox,
+    replenishment_jobs,
+    replenishment_models,
     shortage_models,
     stock_models,
     supplier_models,

@@ -131,7 +131,7 @@ async def test_keys_and_search_use_their_indexes_under_row_level_security(
         ["sku-000077", "sku-000078"],
     )
     assert "uq_item_sku" in by_sku
-    assert "sku_key = ANY" in by_sku.split("Filter")[0]
+    assert any("Index Cond" in line and "sku_key" in line for line in by_sku.splitlines())
     by_reference = await plan(
         many,
         "select item_id from item_external_reference "

@@ -11,6 +11,7 @@ async def test_load(api, admin):
             i=random.randrange(20); j=random.randrange(20)
             items.append({"sku":f"SKU-{n:06d}","name":f"{E[i]} {E[j]} M{random.randrange(99)}x{random.randrange(200)}","name_zh":W[i]+W[j]+f"{n}型","base_unit":"EA","units":[{"unit":"BOX","numerator":12}],"external_references":[{"system":"sap","reference":f"MAT{n}"}]})
         t=time.time(); await api.ok("PUT","/v1/items/bulk",json={"items":items}); worst=max(worst,time.time()-t)
+        if start%10000==0: print(start, "%.2f s"%(time.time()-t), flush=True)
     print("load", time.time()-t0, "worst", worst)
     t=time.time(); r=await api.ok("PUT","/v1/items/bulk",json={"items":items}); print("unchanged again", time.time()-t, r["unchanged"])
     await admin.execute("vacuum analyze item"); await admin.execute("vacuum analyze item_search")

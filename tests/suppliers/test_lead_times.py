@@ -1,5 +1,6 @@
 """Observed lead times: recorded in sets, summarized per item, and given to planning as arrays."""
 
+import asyncio
 import statistics
 from datetime import date, timedelta
 from decimal import Decimal
@@ -55,6 +56,18 @@ async def test_a_supplier_item_learns_mean_and_spread_from_receipts(api: Client)
     }
     # A reader with an older answer must not be told that it is still current.
     assert found.headers["etag"] == '"3"'
+
+
+async def test_receipts_recorded_at_the_same_time_all_count(api: Client) -> None:
+    ids = await make_world(api)
+    await api.put(LINK, {})
+    await api.put("/v1/suppliers/code=S-1/items/sku=B", {})
+    pairs = [[observed(ids, n), observed(ids, n, sku="B")] for n in range(8)]
+    await asyncio.gather(
+        *(record(api, *pair[:: 1 if n % 2 else -1]) for n, pair in enumerate(pairs))
+    )
+    assert (await api.ok("GET", LINK))["measured_lead_time"]["mean_days"] == "3.5000"
+    assert (await api.ok("GET", LINK))["measured_lead_time"]["count"] == 8
 
 
 async def test_what_was_observed_before_the_supplier_item_existed_counts(api: Client) -> None:

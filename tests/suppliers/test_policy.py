@@ -3,7 +3,7 @@
 import statistics
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,7 +109,7 @@ def test_merged_periods_close_the_same_days_and_never_touch(shutdowns: list[Shut
     periods = merged(shutdowns)
     for day in (START + n * DAY for n in range(60)):
         assert is_open(day, periods) == is_open(day, shutdowns)
-    assert all(a.ends_on + DAY < b.starts_on for a, b in zip(periods, periods[1:], strict=False))
+    assert all(a.ends_on + DAY < b.starts_on for a, b in pairwise(periods))
 
 
 def share_a_day(a: PriceStep, b: PriceStep) -> bool:

@@ -301,6 +301,7 @@ UNKNOWN_PARAMETER = Rule(
     "unknown_parameter",
     Text("'{name}' is not a parameter of this call.", "此接口没有参数 {name}。"),
 )
+NOT_A_BOOLEAN = Rule("not_a_boolean", Text("Must be true or false.", "须为 true 或 false。"))
 INVALID_CURSOR = Rule(
     "invalid_cursor",
     Text(

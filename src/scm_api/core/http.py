@@ -11,15 +11,16 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import Response as StarletteResponse
 
 from scm_api.core import idempotency, outbox
 from scm_api.core.db import is_transient, problem_for
 from scm_api.core.errors import (
+    NOT_A_BOOLEAN,
     UNKNOWN_PARAMETER,
     Invalid,
-    Malformed,
     MalformedJson,
     PreconditionRequired,
     Problem,
@@ -163,6 +164,8 @@ class OperationRoute(APIRoute):
             read_only=not writes,
         ) as tx:
             tx.dry_run = writes and wants_dry_run(request)
+            if writes:
+                _hide_dry_run(request, self)
             if tx.dry_run:
                 key = None
             tx.idempotency_key = key
@@ -204,8 +207,15 @@ def wants_dry_run(request: Request) -> bool:
     """Whether the caller asked to see what would happen, without it happening."""
     value = request.query_params.get("dry_run", "false").lower()
     if value not in {"true", "false", "1", "0"}:
-        raise Malformed(reason=Text("dry_run is true or false.", "dry_run 只能为 true 或 false。"))
+        raise Invalid([NOT_A_BOOLEAN.at_parameter("dry_run")])
     return value in {"true", "1"}
+
+
+def _hide_dry_run(request: Request, route: APIRoute) -> None:
+    # A strict model of the operation's own parameters would refuse the one that all writes have.
+    rest = [pair for pair in request.query_params.multi_items() if pair[0] != "dry_run"]
+    if "dry_run" not in parameter_names(route):
+        request._query_params = QueryParams(rest)
 
 
 def not_modified(request: Request, response: StarletteResponse) -> StarletteResponse:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from scm_api.core.errors import (
+    NOT_A_BOOLEAN,
     BodyTooLarge,
     FieldError,
     Invalid,
@@ -140,7 +141,7 @@ _FAMILIES = (
     ("datetime", Rule("not_a_time", Text("Must be an RFC 3339 time.", "须为 RFC 3339 时间。"))),
     ("date", Rule("not_a_date", Text("Must be a date YYYY-MM-DD.", "须为日期 YYYY-MM-DD。"))),
     ("int", Rule("not_an_integer", Text("Must be an integer.", "须为整数。"))),
-    ("bool", Rule("not_a_boolean", Text("Must be true or false.", "须为 true 或 false。"))),
+    ("bool", NOT_A_BOOLEAN),
     (
         "decimal",
         Rule(

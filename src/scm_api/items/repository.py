@@ -4,17 +4,19 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, func, literal, or_, select
 
 from scm_api.core import pages
 from scm_api.core.pages import PageOf
 from scm_api.core.tx import Tx
 from scm_api.items import search
 from scm_api.items.category_schemas import CategoryFilter
-from scm_api.items.models import Category, Item, ItemBarcode
+from scm_api.items.models import Category, Item, ItemBarcode, ItemSearch
 from scm_api.items.policy import key_of
 from scm_api.items.schemas import ItemFilter
 
+# Up to so many hits a search sorts them; beyond, it walks the list.
+_FEW = 1000
 _STORED = """
 select i.*, c.code as category_code, c.name as category_name,
        (select coalesce(jsonb_agg(jsonb_build_array(u.unit, u.numerator, u.denominator)
@@ -111,9 +113,30 @@ async def list_items(
     if wanted.updated_since is not None:
         statement = statement.where(Item.updated_at >= wanted.updated_since)
     if wanted.q and wanted.q.strip():
-        grams, patterns = search.asked(wanted.q)
-        statement = statement.where(Item.id.in_(select(func.find_items(grams, patterns))))
+        statement = statement.where(await _matches(tx, wanted.q))
     return await pages.page(tx, statement, wanted, [(Item.sku, False), (Item.id, False)])
+
+
+async def _matches(tx: Tx, question: str) -> ColumnElement[bool]:
+    """The condition that an item holds every word of a question.
+
+    A rare match is fetched by id. A common one is cheaper to look for along the list itself: a
+    page is full long before the end, whereas all matches would have to be fetched and sorted.
+    """
+    grams, patterns = search.asked(question)
+    rows = await tx.fetch("select find_items($1, $2) limit $3", grams, patterns, _FEW + 1)
+    if len(rows) <= _FEW:
+        return Item.id == any_(literal([row[0] for row in rows], ARRAY(Uuid)))
+    # A subquery as a value stays a test of one row; `exists` would become a join.
+    words = (
+        select(ItemSearch.words)
+        .where(
+            ItemSearch.organization_id == Item.organization_id,
+            ItemSearch.item_id == Item.id,
+        )
+        .scalar_subquery()
+    )
+    return and_(*(words.like(pattern) for pattern in patterns))
 
 
 def _with_descendants(tx: Tx, category_id: UUID) -> Select[tuple[UUID]]:

@@ -37,6 +37,14 @@ ItemKey = Annotated[
         examples=["sku=SKU-1001"],
     ),
 ]
+NewItemKey = Annotated[
+    str,
+    Path(
+        max_length=120,
+        description="`sku=SKU-2001` or `ref=system:reference`; a UUID only of an item there is.",
+        examples=["sku=SKU-2001"],
+    ),
+]
 CategoryKey = Annotated[
     str,
     Path(max_length=80, description="A UUID or `code=CAT-1`.", examples=["code=CAT-1"]),
@@ -138,7 +146,7 @@ async def put(
     tx: OpenTx,
     reply: ReplyTo,
     response: Response,
-    item: ItemKey,
+    item: NewItemKey,
     body: ItemCreate,
     if_match: IfMatch,
 ) -> ItemRead:

@@ -63,7 +63,7 @@ class ItemCreate(Strict):
                     "base_unit": "EA",
                     "category": {"code": "CAT-1"},
                     "units": [{"unit": "BOX", "numerator": 100}],
-                    "barcodes": [{"gtin": "6901234500016"}],
+                    "barcodes": [{"gtin": "6901234500011"}],
                     "external_references": [{"system": "sap", "reference": "4711"}],
                 }
             ]

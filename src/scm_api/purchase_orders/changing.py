@@ -34,7 +34,7 @@ async def change(tx: Tx, key: str, body: OrderChange, if_match: int | None) -> P
     header, found = order.header, list[FieldError]()
     before = _snapshot(order, header.exchange_rate)
     rate = header.exchange_rate
-    if "exchange_rate" in body.model_fields_set:
+    if isinstance(body.exchange_rate, Decimal):
         base_currency, _ = await repository.organization(tx)
         rate = body.exchange_rate
         found += drafting.rate_errors(header.currency, base_currency, rate, "")

@@ -17,7 +17,8 @@ from scm_api.core.ids import uuid7
 from scm_api.core.schemas import ONE_BILLION, Reference
 from scm_api.core.tx import Tx
 from scm_api.items import service as items
-from scm_api.items.service import ItemFacts
+from scm_api.items.policy import INEXACT_CONVERSION, UNKNOWN_UNIT, ItemFacts
+from scm_api.items.units import unit_code
 from scm_api.purchase_orders import errors, policy, repository
 from scm_api.purchase_orders.document import Line, Schedule
 from scm_api.purchase_orders.models import PurchaseOrder
@@ -199,7 +200,7 @@ def _line(
     at: str,
     found: list[FieldError],
 ) -> Line:
-    unit = body.unit or item.base_unit
+    unit = _unit(body.unit) or item.base_unit
     line = Line(
         organization_id=tx.organization_id,
         id=uuid7(),
@@ -213,7 +214,7 @@ def _line(
         quantity=base_quantity(item, body.quantity, unit, at, found) or body.quantity,
         unit_price=body.unit_price or Decimal(0),
         price_per=body.price_per or _ONE,
-        price_unit=body.price_unit or unit,
+        price_unit=_unit(body.price_unit) or unit,
         price_base_quantity=_ONE,
         over_delivery_percent=body.over_delivery_percent,
         under_delivery_percent=body.under_delivery_percent,
@@ -233,6 +234,11 @@ def _line(
     return line
 
 
+def _unit(word: str | None) -> str | None:
+    # People write 箱 or carton for CTN; an unknown word stays as it is and is refused by name.
+    return None if word is None else unit_code(word) or word
+
+
 def base_quantity(
     item: ItemFacts,
     quantity: Decimal,
@@ -249,10 +255,10 @@ def base_quantity(
     if base is not None:
         found.append(errors.TOO_MUCH.at(quantity_at, limit=ONE_BILLION))
     elif unit not in item.units:
-        found.append(items.UNKNOWN_UNIT.at(unit_at, unit=unit))
+        found.append(UNKNOWN_UNIT.at(unit_at, unit=unit))
     else:
         words = {"quantity": quantity, "unit": unit, "base_unit": item.base_unit}
-        found.append(items.INEXACT_CONVERSION.at(quantity_at, **words))
+        found.append(INEXACT_CONVERSION.at(quantity_at, **words))
     return None
 
 
@@ -279,7 +285,7 @@ def ordered_in_base(line: Line, quantity: Decimal, where: str, found: list[Field
     base = policy.in_base_units(line, quantity)
     if base is None:
         words = {"quantity": quantity, "unit": line.unit, "base_unit": _BASE_UNITS}
-        found.append(items.INEXACT_CONVERSION.at(where, **words))
+        found.append(INEXACT_CONVERSION.at(where, **words))
         return quantity
     if base > ONE_BILLION:
         found.append(errors.TOO_MUCH.at(where, limit=ONE_BILLION))

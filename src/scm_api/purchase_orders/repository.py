@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from pydantic_core import to_json
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 
 from scm_api.core import pages
@@ -195,7 +195,7 @@ async def list_orders(
 ) -> PageOf:
     """(order, supplier) rows; the filters by other resources are already looked up."""
     order, line = PurchaseOrder, PurchaseOrderLine
-    statement: Select[Any] = (
+    statement = (
         select(order, Supplier)
         .join(
             Supplier,

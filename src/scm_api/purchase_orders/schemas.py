@@ -83,10 +83,12 @@ class LineCreate(Strict):
         default=None, description="The supplier's name for the item; its list's if absent."
     )
     over_delivery_percent: Percent = Field(
-        default=0, description="How much more than ordered may arrive."
+        default=0, validate_default=True, description="How much more than ordered may arrive."
     )
     under_delivery_percent: Percent = Field(
-        default=0, description="How much less than ordered still counts as delivered."
+        default=0,
+        validate_default=True,
+        description="How much less than ordered still counts as delivered.",
     )
     is_unlimited_overdelivery: bool = False
     source: Source | None = None

@@ -46,5 +46,7 @@ MAXIMUM_BELOW_MINIMUM = Rule(
 )
 LOT_NEEDED = Rule(
     "order_quantity_needed",
-    Text("A fill rate depends on the order quantity.", "满足率取决于订货量,请提供 order_quantity。"),
+    Text(
+        "A fill rate depends on the order quantity.", "满足率取决于订货量,请提供 order_quantity。"
+    ),
 )

@@ -111,7 +111,8 @@ async def receipts(tx: Tx, pairs: Pairs, as_of: date, days: int) -> list[asyncpg
     return await tx.fetch(
         """
         with place as (
-          select * from unnest($2::uuid[], $3::uuid[]) with ordinality as s(item_id, warehouse_id, n)
+          select * from unnest($2::uuid[], $3::uuid[]) with ordinality
+            as s(item_id, warehouse_id, n)
         ),
         supply as (
           select p.n, i.due_on, i.quantity
@@ -180,8 +181,7 @@ LINE_COLUMNS = (
 _LINE_NAMES = ", ".join(f'"{name}"' for name, _ in LINE_COLUMNS)
 _CASTS = {"float8": "::numeric", "text": "", "uuid": "", "date": ""}
 _LINE_VALUES = ", ".join(
-    f'r."{name}"' + ("::jsonb" if name == "recipe" else _CASTS[kind])
-    for name, kind in LINE_COLUMNS
+    f'r."{name}"' + ("::jsonb" if name == "recipe" else _CASTS[kind]) for name, kind in LINE_COLUMNS
 )
 _WRITE_LINES = f"""
 insert into replenishment_plan_line (organization_id, plan_id, {_LINE_NAMES})
@@ -399,7 +399,9 @@ async def list_lines(
     ):
         if value is not None:
             statement = statement.where(column == value)
-    return await pages.page(tx, statement, wanted, [(line.item_id, False), (line.warehouse_id, False)])
+    return await pages.page(
+        tx, statement, wanted, [(line.item_id, False), (line.warehouse_id, False)]
+    )
 
 
 async def latest_line(tx: Tx, item_id: UUID, warehouse_id: UUID) -> asyncpg.Record | None:

@@ -186,9 +186,7 @@ def expected_demand(
             if np.isnan(before):
                 known[series, day] = quantity
             else:
-                known[series, day] = (
-                    before + quantity if mode == "add" else max(before, quantity)
-                )
+                known[series, day] = before + quantity if mode == "add" else max(before, quantity)
         out = combine_plan(out, known, mode)  # type: ignore[arg-type]
     return out
 

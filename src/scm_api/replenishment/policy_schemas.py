@@ -48,7 +48,9 @@ class PolicyFields(Strict):
         default=None, ge=0, le=730, description="Only where no supplier is known."
     )
     holding_rate: UnitPrice | None = Field(
-        default=None, le=10, description="Cost of holding stock for a year, as a share of its value."
+        default=None,
+        le=10,
+        description="Cost of holding stock for a year, as a share of its value.",
     )
     order_cost: UnitPrice | None = Field(
         default=None, description="Cost of one order line, in base currency."

@@ -120,9 +120,7 @@ async def effective(tx: Tx, wanted: EffectiveQuery) -> EffectivePolicyRead:
     )
 
 
-async def _scope(
-    tx: Tx, body: PolicyPut
-) -> tuple[str, UUID | None, UUID | None, UUID | None]:
+async def _scope(tx: Tx, body: PolicyPut) -> tuple[str, UUID | None, UUID | None, UUID | None]:
     if body.category is not None and (body.item is not None or body.warehouse is not None):
         raise Invalid([INCOMPLETE_SCOPE.at("/category")])
     errors: list[FieldError] = []
@@ -142,9 +140,7 @@ async def _scope(
         ("category", body.category, category_id),
     ):
         if reference is not None and found is None:
-            errors.append(
-                UNKNOWN_REFERENCE.at(f"/{kind}", kind=kind, reference=str(reference))
-            )
+            errors.append(UNKNOWN_REFERENCE.at(f"/{kind}", kind=kind, reference=str(reference)))
     if errors:
         raise Invalid(errors)
     named = [

@@ -118,7 +118,7 @@ class Cookbook:
                 **{name: _plain(column[n]) for name, column in self._lists.items()},
             },
             "method": place.policy.values["method"],
-            "policy": {name: source for name, source in place.policy.sources.items()},
+            "policy": dict(place.policy.sources),
             "source": place.choice.block(),
         }
 

@@ -89,7 +89,9 @@ class PlanRead(Read):
     )
     timings: dict[str, Any] | None = Field(description="Seconds spent in each phase.")
     input_hash: str | None = Field(description="SHA-256 of everything the plan was made from.")
-    result_hash: str | None = Field(description="SHA-256 of every outcome; equal inputs, equal hash.")
+    result_hash: str | None = Field(
+        description="SHA-256 of every outcome; equal inputs, equal hash."
+    )
 
 
 class PlanList(Page[PlanRead]):

@@ -19,13 +19,14 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from scm_api.core import pages
 from scm_api.core.db import Base
 from scm_api.core.pages import PageOf, PageParams
 from scm_api.core.tx import Tx
 from scm_api.items.models import Category, Item
+from scm_api.items.service import key_of
 from scm_api.stock.models import (
     InboundSupply,
     Lot,
@@ -38,12 +39,20 @@ from scm_api.stock.schemas import AsOfFilter, BalanceFilter, LedgerFilter, Posit
 from scm_api.warehouses.models import Location, Warehouse
 
 
-def _named(column: InstrumentedAttribute[str], id: InstrumentedAttribute[UUID], text: str) -> Any:
-    """Matches an entity by the code people use or by its UUID."""
+def _is_item(text: str) -> Any:
+    """Matches an item by its SKU or its UUID."""
     try:
-        return id == UUID(text)
+        return Item.id == UUID(text)
     except ValueError:
-        return func.lower(column) == text.lower()
+        return Item.sku_key == key_of(text)
+
+
+def _is_warehouse(table: Any, text: str) -> Any:
+    """Matches a warehouse by its code or its UUID."""
+    try:
+        return table.id == UUID(text)
+    except ValueError:
+        return func.lower(table.code) == text.lower()
 
 
 def _in(tx: Tx, *tables: type[Base]) -> list[Any]:
@@ -67,9 +76,9 @@ def _item_and_warehouse(tx: Tx, statement: Select[Any], owner: Any) -> Select[An
 
 def _narrowed(statement: Select[Any], item: str | None, warehouse: str | None) -> Select[Any]:
     if item is not None:
-        statement = statement.where(_named(Item.sku, Item.id, item))
+        statement = statement.where(_is_item(item))
     if warehouse is not None:
-        statement = statement.where(_named(Warehouse.code, Warehouse.id, warehouse))
+        statement = statement.where(_is_warehouse(Warehouse, warehouse))
     return statement
 
 
@@ -211,10 +220,10 @@ async def list_ledger(tx: Tx, wanted: LedgerFilter) -> PageOf:
         .where(StockMovement.organization_id == tx.organization_id)
     )
     if wanted.item is not None:
-        statement = statement.where(_named(Item.sku, Item.id, wanted.item))
+        statement = statement.where(_is_item(wanted.item))
     if wanted.warehouse is not None:
         ends = [
-            _named(warehouse.code, warehouse.id, wanted.warehouse)
+            _is_warehouse(warehouse, wanted.warehouse)
             for warehouse in (from_warehouse, to_warehouse)
         ]
         statement = statement.where(or_(*ends))
@@ -234,7 +243,7 @@ async def list_ledger(tx: Tx, wanted: LedgerFilter) -> PageOf:
 
 async def list_as_of(tx: Tx, wanted: AsOfFilter) -> PageOf:
     """Quantity and value per item and warehouse at an instant: the sum of the ledger up to it."""
-    item_id = select(Item.id).where(*_in(tx, Item), _named(Item.sku, Item.id, wanted.item or ""))
+    item_id = select(Item.id).where(*_in(tx, Item), _is_item(wanted.item or ""))
     place = aliased(Location)
 
     def end(location: Any, sign: int) -> Select[Any]:

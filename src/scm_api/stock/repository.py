@@ -125,7 +125,7 @@ from unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text
      as l(item_id, sku, unit, warehouse_id, warehouse, place, to_warehouse_id, to_warehouse,
           to_place, n)
 left join item i on i.organization_id = $1
-                and (i.id = l.item_id or lower(i.sku) = lower(l.sku))
+                and (i.id = l.item_id or i.sku_key = l.sku)
 left join item_unit u on u.organization_id = $1 and u.item_id = i.id and u.unit = l.unit
 left join warehouse w on w.organization_id = $1
                      and (w.id = l.warehouse_id or lower(w.code) = lower(l.warehouse))

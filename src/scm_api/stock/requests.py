@@ -9,7 +9,7 @@ import asyncpg
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid
 from scm_api.core.schemas import Reference
 from scm_api.core.tx import Tx
-from scm_api.items.policy import INEXACT_CONVERSION, UNKNOWN_UNIT, convert
+from scm_api.items.policy import INEXACT_CONVERSION, UNKNOWN_UNIT, convert, key_of
 from scm_api.items.units import unit_code
 from scm_api.stock import errors, policy, repository
 from scm_api.stock.ledger import NewDocument, NewLine
@@ -44,7 +44,7 @@ def _keys(line: MovementLineCreate) -> LineKeys:
     to = line.to_warehouse or Reference.model_construct(id=None, code=None)
     return LineKeys(
         item_id=line.item.id,
-        sku=line.item.sku,
+        sku=None if line.item.sku is None else key_of(line.item.sku),
         unit=_unit(line),
         warehouse_id=line.warehouse.id,
         warehouse=line.warehouse.code,

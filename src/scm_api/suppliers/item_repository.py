@@ -78,14 +78,20 @@ async def lock(tx: Tx, pairs: Collection[Pair]) -> dict[Pair, asyncpg.Record]:
     """The existing supplier-items among (supplier, item) pairs, locked, with their terms."""
     rows = await tx.fetch(
         """
-        select l.supplier_id, l.item_id, l.id, l.version, l.supplier_sku, l.priority, l.is_active,
-               l.lead_time_days, l.minimum_quantity, l.order_multiple, l.maximum_quantity
-        from supplier_item l
-        join unnest($2::uuid[], $3::uuid[]) as k(supplier_id, item_id)
-          on l.supplier_id = k.supplier_id and l.item_id = k.item_id
-        where l.organization_id = $1
-        order by l.supplier_id, l.item_id
-        for update of l
+        select supplier_id, item_id, id, version, supplier_sku, priority, is_active,
+               lead_time_days, minimum_quantity, order_multiple, maximum_quantity
+        from supplier_item
+        where organization_id = $1 and id = any(array(
+          select l.id from unnest($2::uuid[], $3::uuid[]) as k(supplier_id, item_id)
+          -- The limit keeps this a look-up per pair even while the statistics are stale.
+          cross join lateral (
+            select id from supplier_item
+            where organization_id = $1 and supplier_id = k.supplier_id and item_id = k.item_id
+            limit 1
+          ) l
+        ))
+        order by supplier_id, item_id
+        for update
         """,
         tx.organization_id,
         [supplier_id for supplier_id, _ in pairs],

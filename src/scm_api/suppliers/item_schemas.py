@@ -1,6 +1,7 @@
 """Bodies of supplier-items: the terms on which one supplier sells one item."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -45,11 +46,11 @@ class PriceStepInput(Strict):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": _PRICES})
 
     minimum_quantity: QuantityOrZero = Field(
-        default=0, validate_default=True, description="From this order quantity up, base units."
+        default=Decimal(0), description="From this order quantity up, base units."
     )
     unit_price: UnitPrice = Field(description="Price of `price_per` base units.")
     price_per: Quantity = Field(
-        default=1, validate_default=True, description="Base units that `unit_price` buys."
+        default=Decimal(1), description="Base units that `unit_price` buys."
     )
     currency: Currency | None = Field(default=None, description="The supplier's if absent.")
     valid_from: Day = Field(default=FIRST_DAY, description="First day; 2000-01-01 if absent.")
@@ -66,7 +67,7 @@ class SupplierItemTerms(Strict):
         default=None, description="As stated for this item; the supplier's if absent."
     )
     minimum_quantity: QuantityOrZero = Field(
-        default=0, validate_default=True, description="Least order quantity (MOQ), base units."
+        default=Decimal(0), description="Least order quantity (MOQ), base units."
     )
     order_multiple: Quantity | None = Field(
         default=None, description="Orders are whole multiples of this, base units."

@@ -135,12 +135,18 @@ async def observe(tx: Tx, rows: Sequence[ObservedLeadTime]) -> None:
                  sum(days::bigint * days) as sum_squares
           from unnest($2::uuid[], $3::uuid[], $4::int[]) as o(supplier_id, item_id, days)
           group by supplier_id, item_id
+          order by supplier_id, item_id
         ), locked as (
           select l.id, seen.count, seen.sum, seen.sum_squares
-          from supplier_item l join seen using (supplier_id, item_id)
-          where l.organization_id = $1
-          order by l.supplier_id, l.item_id
-          for update of l
+          from seen
+          -- The limit keeps this a look-up per pair even while the statistics are stale.
+          cross join lateral (
+            select id from supplier_item
+            where organization_id = $1 and supplier_id = seen.supplier_id
+              and item_id = seen.item_id
+            limit 1
+            for update
+          ) l
         )
         update supplier_item l
         set lead_time_count = l.lead_time_count + locked.count,

@@ -129,10 +129,12 @@ async def get_item(
     return offers.read(row, prices)
 
 
+_PUT = operation("suppliers:write", errors=[NotFound, VersionMismatch])
+_PUT["responses"][201] = {"model": SupplierItemRead, "description": "Created."}
+
+
 @suppliers.put(
-    "/{supplier}/items/{item}",
-    summary="Set the terms of a supplier for an item",
-    **operation("suppliers:write", errors=[NotFound, VersionMismatch]),
+    "/{supplier}/items/{item}", summary="Set the terms of a supplier for an item", **_PUT
 )
 async def put_item(
     tx: OpenTx,

@@ -125,7 +125,8 @@ async def _write(
     lists = {
         written[line.pair][0]: line.prices
         for line in touched
-        if line.prices is not None and "prices" in changes[line.pair]
+        # Of a new pair too, should another writer have created it in the meantime.
+        if line.prices is not None and (line.pair not in stored or "prices" in changes[line.pair])
     }
     await item_repository.replace_prices(tx, lists)
     results = []

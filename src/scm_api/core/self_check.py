@@ -1,0 +1,223 @@
+"""What must hold before this program may serve: tenancy, append-only tables, the schema, durability.
+
+Rule: every finding says what is wrong, names it, and how to mend it.
+"""
+
+from dataclasses import dataclass
+
+import asyncpg
+
+from scm_api.core.migrate import head_revision
+from scm_api.settings import Settings
+
+APPEND_ONLY = ("event", "stock_movement", "stock_document", "lead_time_observation")
+OLDEST_POSTGRES = 17
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that forbids serving, and the mend."""
+
+    check: str
+    what: str
+    mend: str
+
+
+async def self_check(
+    driver: asyncpg.Connection, settings: Settings, *, is_embedded: bool
+) -> list[Finding]:
+    """All findings, over a connection of the role that will serve; empty when all is well.
+
+    Only catalogues are read. `is_embedded` leaves the server's durability to `SCM_DURABLE`.
+    """
+    found = [
+        *_cors(settings),
+        *await _version(driver),
+        *await _role(driver),
+        *await _schema(driver),
+        *await _row_security(driver),
+        *await _foreign_keys(driver),
+        *await _append_only(driver),
+    ]
+    if not is_embedded:
+        found += await _durability(driver)
+    return found
+
+
+def _cors(settings: Settings) -> list[Finding]:
+    if not any("*" in origin for origin in settings.cors_origins):
+        return []
+    return [
+        Finding(
+            "cors",
+            "SCM_CORS_ORIGINS holds a wildcard: any web page could call this API for its visitor.",
+            'List the exact origins, such as ["https://erp.example.com"].',
+        )
+    ]
+
+
+async def _version(driver: asyncpg.Connection) -> list[Finding]:
+    major = driver.get_server_version().major
+    if major >= OLDEST_POSTGRES:
+        return []
+    mend = f"Upgrade the server to PostgreSQL {OLDEST_POSTGRES} or later."
+    return [Finding("version", f"The server is PostgreSQL {major}.", mend)]
+
+
+_ROLE = """
+select r.rolname, r.rolsuper, r.rolbypassrls, coalesce((
+  select array_agg(distinct pg_get_userbyid(c.relowner)::text) from pg_class c
+  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+    and pg_has_role(current_user, c.relowner, 'member')), '{}') as owners
+from pg_roles r where r.rolname = current_user
+"""
+
+
+async def _role(driver: asyncpg.Connection) -> list[Finding]:
+    role = await driver.fetchrow(_ROLE)
+    name = role["rolname"]
+    mend = "Let SCM_DATABASE_URL log in as scm_app, which `scm-api migrate` makes."
+    if role["rolsuper"]:
+        return [Finding("role", f"{name} is a superuser: row-level security is off.", mend)]
+    found = []
+    if role["rolbypassrls"]:
+        found.append(
+            Finding(
+                "role",
+                f"{name} has BYPASSRLS: it sees every organization's rows.",
+                f"alter role {name} nobypassrls;",
+            )
+        )
+    if role["owners"]:
+        owners = ", ".join(role["owners"])
+        found.append(
+            Finding(
+                "role", f"{name} is, or may become, the owner of the tables ({owners}).", mend
+            )
+        )
+    return found
+
+
+async def _schema(driver: asyncpg.Connection) -> list[Finding]:
+    head = head_revision()
+    mend = "Run `scm-api migrate`."
+    if not await driver.fetchval("select to_regclass('public.alembic_version') is not null"):
+        return [Finding("migrations", "The database holds no schema yet.", mend)]
+    at = await driver.fetchval("select version_num from alembic_version")
+    if at == head:
+        return []
+    return [
+        Finding("migrations", f"The database is at revision {at}, this program needs {head}.", mend)
+    ]
+
+
+# The organization table itself has no organization_id, and is under the same rule.
+_ROW_SECURITY = """
+select c.relname, c.relrowsecurity, c.relforcerowsecurity,
+       (select count(*) from pg_policy p where p.polrelid = c.oid) as policies,
+       exists (
+         select from pg_policy p where p.polrelid = c.oid and p.polpermissive
+           and (coalesce(pg_get_expr(p.polqual, p.polrelid), 'app.organization_id')
+                  not like '%app.organization_id%' and p.polcmd <> 'a')) as is_open
+from pg_class c
+where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
+  and (c.relname = 'organization' or exists (
+    select from pg_attribute a
+    where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped))
+order by c.relname
+"""
+
+
+async def _row_security(driver: asyncpg.Connection) -> list[Finding]:
+    found = []
+    for row in await driver.fetch(_ROW_SECURITY):
+        table = row["relname"]
+        if not row["relrowsecurity"]:
+            found.append(
+                Finding(
+                    "row_security",
+                    f"Table {table} has no row-level security: every organization sees all of it.",
+                    f'alter table "{table}" enable row level security;',
+                )
+            )
+        if not row["relforcerowsecurity"]:
+            found.append(
+                Finding(
+                    "row_security",
+                    f"Row-level security of table {table} does not bind its owner.",
+                    f'alter table "{table}" force row level security;',
+                )
+            )
+        if row["is_open"]:
+            found.append(
+                Finding(
+                    "row_security",
+                    f"A policy of table {table} does not ask for the organization.",
+                    f"Drop that policy; see \\d {table}.",
+                )
+            )
+    return found
+
+
+_FOREIGN_KEYS = """
+select k.conname, k.conrelid::regclass::text as child, k.confrelid::regclass::text as parent
+from pg_constraint k
+join pg_attribute c on c.attrelid = k.conrelid and c.attname = 'organization_id'
+join pg_attribute p on p.attrelid = k.confrelid and p.attname = 'organization_id'
+where k.contype = 'f' and k.connamespace = 'public'::regnamespace and not exists (
+  select from unnest(k.conkey, k.confkey) as pair(child, parent)
+  where pair.child = c.attnum and pair.parent = p.attnum)
+order by 2, 1
+"""
+
+
+async def _foreign_keys(driver: asyncpg.Connection) -> list[Finding]:
+    return [
+        Finding(
+            "foreign_keys",
+            f"Foreign key {row['conname']} of {row['child']} may point at another organization's "
+            f"{row['parent']}.",
+            f"Make it again with (organization_id, ...) references {row['parent']} "
+            "(organization_id, ...).",
+        )
+        for row in await driver.fetch(_FOREIGN_KEYS)
+    ]
+
+
+_APPEND_ONLY = """
+select t.name, right_.name as privilege
+from unnest($1::text[]) as t(name)
+cross join unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) as right_(name)
+where to_regclass('public.' || t.name) is not null and (
+  has_table_privilege('public.' || t.name, right_.name)
+  or right_.name = 'UPDATE' and has_any_column_privilege('public.' || t.name, 'UPDATE'))
+order by 1, 2
+"""
+
+
+async def _append_only(driver: asyncpg.Connection) -> list[Finding]:
+    return [
+        Finding(
+            "append_only",
+            f"The application's role may {row['privilege']} {row['name']}, which is append-only.",
+            f"revoke {row['privilege'].lower()} on {row['name']} from scm_app, public;",
+        )
+        for row in await driver.fetch(_APPEND_ONLY, list(APPEND_ONLY))
+    ]
+
+
+_DURABILITY = """
+select name, setting from pg_settings
+where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' order by name
+"""
+
+
+async def _durability(driver: asyncpg.Connection) -> list[Finding]:
+    return [
+        Finding(
+            "durability",
+            f"{row['name']} is off: an answered write can be lost in a crash.",
+            f"alter system set {row['name']} = on; select pg_reload_conf();",
+        )
+        for row in await driver.fetch(_DURABILITY)
+    ]

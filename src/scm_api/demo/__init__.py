@@ -1,0 +1,3 @@
+"""The demo: a year of a small wholesaler, replayed through the services, then planned and served."""
+
+from scm_api.demo.command import run as run

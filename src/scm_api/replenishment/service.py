@@ -1,0 +1,400 @@
+"""Use cases of plans: start one, make it block by block, and read what came out.
+
+Rule: all reading and arithmetic comes first and takes no lock; positions are written last.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from pydantic_core import to_json
+
+from scm_api.core import consumers, jobs
+from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid, NotFound
+from scm_api.core.ids import uuid7
+from scm_api.core.jobs import Work
+from scm_api.core.pages import PageOf, PageParams
+from scm_api.core.tx import Tx
+from scm_api.demand import service as demand
+from scm_api.items import service as items
+from scm_api.replenishment import plan_repository as repository
+from scm_api.replenishment import planning, policy_service, recipe, sourcing
+from scm_api.replenishment.demand_profile import DemandClass
+from scm_api.replenishment.events import PlanCompleted
+from scm_api.replenishment.plan_repository import Scope
+from scm_api.replenishment.planning import Outlook, Place, Planned, Receipt
+from scm_api.replenishment.policies import DEFAULTS
+from scm_api.replenishment.schemas import PlanCreate, PlanLineFilter
+from scm_api.stock import service as stock
+from scm_api.stock.ledger import Levels
+from scm_api.suppliers import service as suppliers
+from scm_api.warehouses import service as warehouses
+
+JOB = "replenishment.plan"
+BLOCK = 2_000
+KEPT_LINES = timedelta(days=30)
+FAR_HORIZON_DAYS = 730
+_FOUR_PLACES = Decimal("0.0001")
+
+
+@dataclass
+class _Run:
+    """One plan in the making: its parameters, its clock, and what it has counted so far."""
+
+    plan_id: UUID
+    as_of: date
+    history_days: int
+    horizon_days: int
+    is_everything: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    suggestions: dict[str, int] = field(
+        default_factory=lambda: {"opened": 0, "changed": 0, "unchanged": 0, "expired": 0}
+    )
+    levels: list[Levels] = field(default_factory=list)
+    input_hash: Any = field(default_factory=hashlib.sha256)
+    result_hash: Any = field(default_factory=hashlib.sha256)
+
+    @contextmanager
+    def phase(self, name: str) -> Any:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+async def start(tx: Tx, body: PlanCreate) -> tuple[UUID, UUID]:
+    """Queue a plan; gives its id and its job's. Raises `Invalid`."""
+    scope = await _scope(tx, body)
+    as_of = body.as_of or await repository.today(tx)
+    plan_id = uuid7()
+    request = {
+        "warehouse_ids": scope.warehouse_ids,
+        "item_ids": scope.item_ids,
+        "category_ids": scope.category_ids,
+        "supplier_ids": scope.supplier_ids,
+        "history_days": body.history_days,
+        "horizon_days": body.horizon_days,
+    }
+    job_id = await jobs.enqueue(tx, JOB, {"plan_id": plan_id, "as_of": as_of, **request})
+    await repository.insert_plan(tx, plan_id, job_id, as_of, request)
+    return plan_id, job_id
+
+
+async def make(tx: Tx, work: Work) -> dict[str, Any]:
+    """Make a plan: load, forecast, compute, write. Bounded memory: a block of series at a time."""
+    params = work.params
+    scope = Scope(
+        *(
+            None if params[name] is None else [UUID(id) for id in params[name]]
+            for name in ("warehouse_ids", "item_ids", "category_ids", "supplier_ids")
+        )
+    )
+    run = _Run(
+        plan_id=UUID(params["plan_id"]),
+        as_of=date.fromisoformat(params["as_of"]),
+        history_days=params["history_days"],
+        horizon_days=params["horizon_days"],
+        is_everything=scope.is_everything,
+    )
+    with run.phase("load"):
+        await work.progress(0, None, "item-locations", "load")
+        await consumers.catch_up(work.runtime, demand.CONSUMER, tx.organization_id)
+        await repository.lock(tx)
+        places = await _places(tx, scope, run.as_of)
+    longest = max((p.protection_days for p in places), default=0.0)
+    run.horizon_days = min(max(run.horizon_days, int(np.ceil(longest)) + 1), FAR_HORIZON_DAYS)
+    outlook = await _forecast(tx, work, run, places)
+    if outlook is not None:
+        await _decide(tx, work, run, places, outlook)
+    with run.phase("write"):
+        run.suggestions["expired"] = await repository.expire_others(
+            tx, run.plan_id, is_everything=run.is_everything
+        )
+        await repository.forget_lines(tx, tx.now - KEPT_LINES)
+        if run.levels:
+            await stock.set_levels(tx, run.levels)
+    return await _finish(tx, work, run, len(places))
+
+
+async def get(tx: Tx, plan_id: UUID) -> dict[str, Any]:
+    """A plan with the state of its job. Raises `NotFound`."""
+    row = await repository.find_plan(tx, plan_id)
+    if row is None:
+        raise NotFound(kind="replenishment plan", reference=str(plan_id))
+    return dict(row)
+
+
+async def list_plans(tx: Tx, wanted: PageParams) -> PageOf:
+    """Newest first."""
+    return await repository.list_plans(tx, wanted)
+
+
+async def list_lines(tx: Tx, plan_id: UUID, wanted: PlanLineFilter) -> PageOf:
+    """The lines of a plan. Raises `NotFound`."""
+    await get(tx, plan_id)
+    item_id = (await items.get(tx, wanted.item)).id if wanted.item else None
+    warehouse_id = (await warehouses.get(tx, wanted.warehouse)).id if wanted.warehouse else None
+    return await repository.list_lines(
+        tx,
+        plan_id,
+        wanted,
+        outcome=wanted.outcome,
+        item_id=item_id,
+        warehouse_id=warehouse_id,
+    )
+
+
+async def _scope(tx: Tx, body: PlanCreate) -> Scope:
+    errors: list[FieldError] = []
+    codes = [c.code for c in body.categories or () if c.code is not None]
+    known: dict[str, Any] = {
+        "warehouses": await warehouses.resolve(tx, body.warehouses or []),
+        "items": await items.resolve(tx, body.items or []),
+        "suppliers": await suppliers.resolve(tx, body.suppliers or []),
+    }
+    by_code = await repository.category_ids(tx, codes) if codes else {}
+    ids: dict[str, list[UUID] | None] = {}
+    for name in ("warehouses", "items", "categories", "suppliers"):
+        references = getattr(body, name)
+        if references is None:
+            ids[name] = None
+            continue
+        found: list[UUID] = []
+        for n, reference in enumerate(references):
+            if name == "categories":
+                id = reference.id or by_code.get(str(reference.code).lower())
+            else:
+                facts = known[name].get(reference)
+                id = None if facts is None else facts.id
+            if id is None:
+                kind = {"categories": "category"}.get(name, name.removesuffix("s"))
+                errors.append(
+                    UNKNOWN_REFERENCE.at(f"/{name}/{n}", kind=kind, reference=str(reference))
+                )
+            else:
+                found.append(id)
+        ids[name] = sorted(set(found))
+    if errors:
+        raise Invalid(errors)
+    return Scope(ids["warehouses"], ids["items"], ids["categories"], ids["suppliers"])
+
+
+async def _places(tx: Tx, scope: Scope, as_of: date) -> list[Place]:
+    """Everything stored about the item-locations of a scope, ordered by item and warehouse."""
+    rows = await repository.places(tx, scope, as_of)
+    item_ids = None if scope.is_everything else list({row["item_id"] for row in rows})
+    links = await suppliers.links(tx, item_ids, as_of)
+    choices = sourcing.choices(links, as_of, DEFAULTS["lead_time_days"])
+    book = await policy_service.book(tx, as_of)
+    held = await repository.held_back(tx, as_of)
+    places = []
+    for row in rows:
+        pair = (row["item_id"], row["warehouse_id"])
+        choice = choices.get(row["item_id"], sourcing.NO_SOURCE)
+        cost = row["unit_cost"]
+        if cost <= 0 and choice.chosen is not None and choice.chosen.link.prices:
+            cost = float(choice.chosen.link.prices[0].price_of_one)
+        blocked = "" if row["status"] == "active" else "item_not_active"
+        places.append(
+            Place(
+                item_id=pair[0],
+                warehouse_id=pair[1],
+                on_hand=row["on_hand"],
+                reserved=row["reserved"],
+                unit_cost=cost,
+                previous_reorder_point=row["previous_reorder_point"],
+                blocked_by=blocked or held.get(pair, ""),
+                policy=book.effective(*pair, row["category_id"]),
+                choice=choice,
+            )
+        )
+    return places
+
+
+async def _forecast(tx: Tx, work: Work, run: _Run, places: Sequence[Place]) -> Outlook | None:
+    parts = []
+    first_day = run.as_of - timedelta(days=run.history_days)
+    for begin in range(0, len(places), BLOCK):
+        block = places[begin : begin + BLOCK]
+        with run.phase("load"):
+            past = await demand.history(tx, [p.pair for p in block], first_day, run.history_days)
+        with run.phase("forecast"):
+            horizon = np.array([int(np.ceil(p.protection_days)) for p in block], dtype=np.int64)
+            parts.append(
+                await work.compute(
+                    planning.look_ahead,
+                    past.demand,
+                    past.valid,
+                    horizon,
+                    planning.weekday(first_day),
+                )
+            )
+        done = min(begin + BLOCK, len(places))
+        await work.progress(done, 2 * len(places), "item-locations", "forecast")
+    return planning.joined(parts) if parts else None
+
+
+async def _decide(tx: Tx, work: Work, run: _Run, places: Sequence[Place], outlook: Outlook) -> None:
+    abc, xyz = planning.value_classes(places, outlook)
+    for begin in range(0, len(places), BLOCK):
+        end = min(begin + BLOCK, len(places))
+        block, part = places[begin:end], outlook.part(begin, end)
+        pairs = [place.pair for place in block]
+        with run.phase("load"):
+            planned = await demand.planned(tx, pairs, run.as_of, run.horizon_days)
+            receipts = await repository.receipts(tx, pairs, run.as_of, run.horizon_days)
+        with run.phase("compute"):
+            made = await work.compute(
+                _compute,
+                run,
+                block,
+                part,
+                [Planned(*row) for row in planned],
+                [Receipt(*row) for row in receipts],
+                (abc[begin:end], xyz[begin:end]),
+            )
+        with run.phase("write"):
+            lines, suggestions = made
+            await repository.write_lines(tx, run.plan_id, lines)
+            if suggestions["item_id"]:
+                counts = await repository.write_suggestions(tx, run.plan_id, run.as_of, suggestions)
+                for name, count in counts.items():
+                    run.suggestions[name] += count
+        await work.progress(len(places) + end, 2 * len(places), "item-locations", "compute")
+
+
+def _compute(
+    run: _Run,
+    block: Sequence[Place],
+    outlook: Outlook,
+    planned: list[Planned],
+    receipts: list[Receipt],
+    classes: tuple[list[str], list[str]],
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Decide one block; gives its plan lines and its suggestions, as columns."""
+    expected = planning.expected_demand(
+        outlook.daily_mean,
+        outlook.weekly_index,
+        planned,
+        first_weekday=planning.weekday(run.as_of),
+        days=run.horizon_days,
+    )
+    arriving = planning.receipts_by_day(receipts, len(block), run.horizon_days)
+    inputs = planning.inputs_of(block, outlook, expected, arriving)
+    decision = planning.decide(inputs, planning.offers_of(block))
+    outcomes = planning.outcomes(block, decision)
+    cookbook = recipe.Cookbook(run.as_of, outlook, decision, planned, receipts)
+    recipes = [
+        to_json(cookbook.recipe(n, place, outcomes[n])).decode() for n, place in enumerate(block)
+    ]
+    lines = _line_columns(run, block, outlook, decision, outcomes, recipes)
+    lines["abc"], lines["xyz"] = classes
+    chosen = [n for n, outcome in enumerate(outcomes) if outcome == "suggested"]
+    suggestions = {name: [column[n] for n in chosen] for name, column in lines.items()}
+    price = decision.unit_price.tolist()
+    sources = [block[n].choice.chosen for n in chosen]
+    priced = [source is not None and bool(source.link.prices) for source in sources]
+    suggestions["unit_price"] = [
+        price[n] if has else None for n, has in zip(chosen, priced, strict=True)
+    ]
+    suggestions["currency"] = [
+        source.link.prices[0].currency if source is not None and has else None
+        for source, has in zip(sources, priced, strict=True)
+    ]
+    suggestions["arrives_on"] = [
+        run.as_of + timedelta(days=int(np.ceil(block[n].lead_time[0]))) for n in chosen
+    ]
+    _count(run, block, lines, outcomes, recipes)
+    return lines, suggestions
+
+
+def _line_columns(
+    run: _Run,
+    block: Sequence[Place],
+    outlook: Outlook,
+    decision: planning.Decision,
+    outcomes: list[str],
+    recipes: list[str],
+) -> dict[str, list[Any]]:
+    result, order = decision.result, decision.choice.order
+    suggested = np.array([outcome == "suggested" for outcome in outcomes])
+    quantity = np.where(suggested, order.quantity, 0.0)
+
+    def days(values: Any) -> list[date | None]:
+        return [recipe.day_of(run.as_of, int(day)) for day in values]
+
+    return {
+        "item_id": [p.item_id for p in block],
+        "warehouse_id": [p.warehouse_id for p in block],
+        "outcome": outcomes,
+        "supplier_id": [
+            None if p.choice.chosen is None else p.choice.chosen.link.supplier_id for p in block
+        ],
+        "quantity": quantity.tolist(),
+        "value": (quantity * decision.unit_price).tolist(),
+        "on_hand": decision.inputs.on_hand.tolist(),
+        "reserved": decision.inputs.reserved.tolist(),
+        "on_order": result.on_order.tolist(),
+        "position": result.position.tolist(),
+        "daily_demand": outlook.daily_mean.tolist(),
+        "safety_stock": result.service.safety_stock.tolist(),
+        "reorder_point": result.reorder_point.tolist(),
+        "order_up_to": result.order_up_to.tolist(),
+        "previous_reorder_point": [p.previous_reorder_point for p in block],
+        "demand_class": [DemandClass(int(c)).name.lower() for c in outlook.demand_class],
+        "order_on": days(result.order_in_days),
+        "needed_on": days(result.needed_in_days),
+        "stockout_on": days(result.stockout_in_days),
+        "recipe": recipes,
+    }
+
+
+def _count(
+    run: _Run,
+    block: Sequence[Place],
+    lines: dict[str, list[Any]],
+    outcomes: list[str],
+    recipes: list[str],
+) -> None:
+    """Add a block to the run's counts, hashes and levels."""
+    names = ("daily_demand", "safety_stock", "reorder_point", "order_up_to")
+    for n, place in enumerate(block):
+        run.outcomes[outcomes[n]] = run.outcomes.get(outcomes[n], 0) + 1
+        place_key = place.item_id.bytes + place.warehouse_id.bytes
+        run.input_hash.update(place_key + recipes[n].encode())
+        outcome = f"{outcomes[n]} {lines['quantity'][n]!r} {lines['supplier_id'][n]}"
+        run.result_hash.update(place_key + outcome.encode())
+        levels = {name: _to_decimal(lines[name][n]) for name in names}
+        run.levels.append(Levels(item_id=place.item_id, warehouse_id=place.warehouse_id, **levels))
+
+
+def _to_decimal(value: float) -> Decimal:
+    return Decimal(repr(value)).quantize(_FOUR_PLACES)
+
+
+async def _finish(tx: Tx, work: Work, run: _Run, lines: int) -> dict[str, Any]:
+    summary = {"lines": lines, "outcomes": run.outcomes, "suggestions": run.suggestions}
+    timings = {name: round(seconds, 3) for name, seconds in run.seconds.items()}
+    timings["total"] = round(sum(run.seconds.values()), 3)
+    hashes = run.input_hash.hexdigest(), run.result_hash.hexdigest()
+    await repository.finish_plan(tx, run.plan_id, work.runtime.clock(), summary, timings, *hashes)
+    tx.emit(
+        PlanCompleted(
+            run.plan_id,
+            as_of=run.as_of,
+            lines=lines,
+            input_hash=hashes[0],
+            result_hash=hashes[1],
+            **run.suggestions,
+        )
+    )
+    return {"plan_id": str(run.plan_id), **summary, "timings_seconds": timings}

@@ -1,0 +1,42 @@
+"""The example world, built once a run, and copies of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from scm_api.core.runtime import Runtime
+from scm_api.process import Urls
+from tests.contract import world as example_world
+from tests.support import Client
+
+CopyWorld = Callable[[], Awaitable[Client]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def session_admin(urls: Urls) -> AsyncIterator[asyncpg.Connection]:
+    """The database as its superuser, for the whole run."""
+    assert urls.admin is not None
+    connection = await asyncpg.connect(urls.admin)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template(runtime: Runtime, http: httpx.AsyncClient) -> Client:
+    """The example world that copies are taken of; tests only read it."""
+    return await example_world.build(runtime, http)
+
+
+@pytest.fixture
+def copy_world(session_admin: asyncpg.Connection, template: Client) -> CopyWorld:
+    """Makes a copy of the example world."""
+    return lambda: example_world.copy(session_admin, template)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(copy_world: CopyWorld) -> Client:
+    """A copy of the example world for one test."""
+    return await copy_world()
