@@ -3,7 +3,6 @@
 Rule: whatever ends the server, Ctrl-C or `kill -9`, nothing it started goes on without it.
 """
 
-import asyncio
 import os
 import signal
 import socket

@@ -1,6 +1,6 @@
 """The job process: runs queued jobs, lets consumers follow the event feed, and does the chores.
 
-Any number of workers may run; each job, each batch of events and each chore is one worker's at a time.
+Any number of workers may run; each job, batch of events and chore is one worker's at a time.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
 from uuid import UUID
 
 import asyncpg
@@ -226,11 +225,15 @@ async def run(runtime: Runtime, *, watch_parent: int | None = None) -> None:
         _exit_after(worker.grace_seconds + EXIT_SECONDS)
         worker.stop()
 
+    def parent_gone(pipe: int) -> None:
+        loop.remove_reader(pipe)
+        stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     if watch_parent is not None:
         # The kernel closes the other end when the parent ends, however it ends.
-        loop.add_reader(watch_parent, lambda: (loop.remove_reader(cast(int, watch_parent)), stop()))
+        loop.add_reader(watch_parent, parent_gone, watch_parent)
     try:
         await worker.run()
     finally:

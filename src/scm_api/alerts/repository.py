@@ -66,20 +66,218 @@ async def write_rule(tx: Tx, rule: Rule) -> bool:
     return written is not None
 
 
-_GIVEN = """
+# Subjects are compared with the nil UUID for what they do not have, so that the join can hash.
+_RAISE = """
 with given as (
-  select * from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
-                       $9::uuid[], $10::text[], $11::text[], $12::text[])
-    as g(id, kind, item_id, warehouse_id, order_id, order_line_id, supplier_id, severity, evidence,
-         actions)
+  select g.*, coalesce(g.item_id, $11) as item_key, coalesce(g.warehouse_id, $11) as warehouse_key,
+         coalesce(g.order_id, $11) as order_key, coalesce(g.order_line_id, $11) as line_key
+  from (
+    select id, kind, item_id, warehouse_id, order_id, order_line_id, supplier_id, severity,
+           evidence::jsonb as evidence, actions::jsonb as actions
+    from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[],
+                $10::text[], $12::text[], $13::text[])
+      as u(id, kind, item_id, warehouse_id, order_id, order_line_id, supplier_id, severity,
+           evidence, actions)
+  ) g
 ),
 live as (
-  select a.id, a.status, a.snoozed_until, a.severity, g.severity as new_severity,
-         g.evidence::jsonb as latest, g.actions::jsonb as actions, g.supplier_id, g.id as given_id,
+  select a.id, g.id as given_id, g.severity, g.evidence, g.actions, g.supplier_id,
          a.status = 'snoozed' and a.snoozed_until <= $2 as is_awake
   from given g
   join alert a on a.organization_id = $1 and a.status <> 'resolved' and a.kind = g.kind
-    and (a.item_id, a.warehouse_id, a.order_id, a.order_line_id)
-        is not distinct from (g.item_id, g.warehouse_id, g.order_id, g.order_line_id)
+    and coalesce(a.item_id, $11) = g.item_key
+    and coalesce(a.warehouse_id, $11) = g.warehouse_key
+    and coalesce(a.order_id, $11) = g.order_key
+    and coalesce(a.order_line_id, $11) = g.line_key
 ),
+seen as (
+  update alert a
+  set last_seen_at = $2, latest = live.evidence, actions = live.actions,
+      supplier_id = live.supplier_id, severity = live.severity,
+      status = case when live.is_awake then 'open' else a.status end,
+      snoozed_until = case when live.is_awake then null else a.snoozed_until end,
+      raised_count = a.raised_count + live.is_awake::int,
+      -- What was only seen again is not changed: the version people hold stays good.
+      version = a.version + (live.is_awake or a.severity <> live.severity)::int,
+      updated_at = case when live.is_awake or a.severity <> live.severity
+                        then $2 else a.updated_at end
+  from live where a.organization_id = $1 and a.id = live.id
+  returning a.*, live.is_awake as is_raised
+),
+raised as (
+  insert into alert (organization_id, id, kind, severity, status, item_id, warehouse_id, order_id,
+                     order_line_id, supplier_id, evidence, latest, actions, first_raised_at,
+                     last_seen_at, created_at, updated_at)
+  select $1, g.id, g.kind, g.severity, 'open', g.item_id, g.warehouse_id, g.order_id,
+         g.order_line_id, g.supplier_id, g.evidence, g.evidence, g.actions, $2, $2, $2, $2
+  from given g where not exists (select from live where live.given_id = g.id)
+  order by g.id
+  returning *, true as is_raised
+),
+held as (select * from seen union all select * from raised)
+select id, kind, severity, item_id, warehouse_id, order_id, order_line_id, raised_count, is_raised,
+       case when is_raised then latest end as evidence
+from held order by id
 """
+_NIL = UUID(int=0)
+
+
+async def raise_(
+    tx: Tx, conditions: Sequence[Condition], severities: dict[str, str]
+) -> list[asyncpg.Record]:
+    """Make every condition an alert, or see it again where one stands; gives them all.
+
+    `is_raised` marks the new ones and those whose snooze is over.
+    """
+    if not conditions:
+        return []
+    return await tx.fetch(
+        _RAISE,
+        tx.organization_id,
+        tx.now,
+        [uuid7() for _ in conditions],
+        [c.kind for c in conditions],
+        [c.item_id for c in conditions],
+        [c.warehouse_id for c in conditions],
+        [c.order_id for c in conditions],
+        [c.order_line_id for c in conditions],
+        [c.supplier_id for c in conditions],
+        [severities[c.kind] for c in conditions],
+        _NIL,
+        [to_json(c.evidence).decode() for c in conditions],
+        [to_json(c.actions).decode() for c in conditions],
+    )
+
+
+async def resolve_all_but(
+    tx: Tx,
+    kinds: Sequence[str],
+    held: Sequence[UUID],
+    disabled: Sequence[str],
+    *,
+    pairs: Sequence[tuple[UUID, UUID]] | None = None,
+    order_ids: Sequence[UUID] | None = None,
+) -> list[asyncpg.Record]:
+    """Resolve the alerts of the given kinds and subjects (None: of all) whose condition does not
+    hold any more."""
+    item_ids, warehouse_ids = (None, None) if pairs is None else ([p[0] for p in pairs], [p[1] for p in pairs])
+    return await tx.fetch(
+        """
+        update alert a
+        set status = 'resolved', resolution = 'auto', resolved_at = $2, snoozed_until = null,
+            reason = case when kind = any($5::text[]) then 'rule_disabled'
+                          else 'condition_ended' end,
+            version = version + 1, updated_at = $2
+        where organization_id = $1 and status <> 'resolved' and kind = any($3::text[])
+          and id <> all($4::uuid[])
+          and ($6::uuid[] is null or (item_id, warehouse_id) in (
+            select * from unnest($6::uuid[], $7::uuid[])))
+          and ($8::uuid[] is null or order_id = any($8))
+        returning id, kind, severity, item_id, warehouse_id, order_id, order_line_id, resolution,
+                  reason
+        """,
+        tx.organization_id,
+        tx.now,
+        kinds,
+        held,
+        disabled,
+        item_ids,
+        warehouse_ids,
+        order_ids,
+    )
+
+
+def _alerts(tx: Tx) -> Any:
+    organization = tx.organization_id
+    return (
+        select(
+            Alert,
+            Item.sku,
+            Item.name.label("item_name"),
+            Warehouse.code.label("warehouse_code"),
+            Warehouse.name.label("warehouse_name"),
+            Supplier.code.label("supplier_code"),
+            Supplier.name.label("supplier_name"),
+            PurchaseOrder.number.label("order_number"),
+            PurchaseOrderLine.line_no,
+        )
+        .outerjoin(Item, and_(Item.organization_id == organization, Item.id == Alert.item_id))
+        .outerjoin(
+            Warehouse,
+            and_(Warehouse.organization_id == organization, Warehouse.id == Alert.warehouse_id),
+        )
+        .outerjoin(
+            Supplier,
+            and_(Supplier.organization_id == organization, Supplier.id == Alert.supplier_id),
+        )
+        .outerjoin(
+            PurchaseOrder,
+            and_(PurchaseOrder.organization_id == organization, PurchaseOrder.id == Alert.order_id),
+        )
+        .outerjoin(
+            PurchaseOrderLine,
+            and_(
+                PurchaseOrderLine.organization_id == organization,
+                PurchaseOrderLine.id == Alert.order_line_id,
+            ),
+        )
+        .where(Alert.organization_id == organization)
+    )
+
+
+async def find(tx: Tx, id: UUID) -> Any:
+    """One alert with the names of what it is about, or None."""
+    return (await tx.session.execute(_alerts(tx).where(Alert.id == id))).one_or_none()
+
+
+async def lock_one(tx: Tx, id: UUID) -> Alert | None:
+    """The alert, locked."""
+    statement = (
+        select(Alert)
+        .where(Alert.organization_id == tx.organization_id, Alert.id == id)
+        .with_for_update()
+    )
+    return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+def _named(column: Any, id: Any, text: str) -> Any:
+    try:
+        return id == UUID(text)
+    except ValueError:
+        return func.lower(column) == text.lower()
+
+
+async def list_alerts(tx: Tx, wanted: AlertFilter) -> PageOf:
+    """Alerts, newest first."""
+    statement = _alerts(tx)
+    if wanted.status:
+        statement = statement.where(Alert.status.in_(wanted.status))
+    if wanted.kind:
+        statement = statement.where(Alert.kind.in_(wanted.kind))
+    if wanted.severity:
+        statement = statement.where(Alert.severity.in_(wanted.severity))
+    if wanted.item is not None:
+        statement = statement.where(_named(Item.sku, Item.id, wanted.item))
+    if wanted.warehouse is not None:
+        statement = statement.where(_named(Warehouse.code, Warehouse.id, wanted.warehouse))
+    if wanted.supplier is not None:
+        statement = statement.where(_named(Supplier.code, Supplier.id, wanted.supplier))
+    if wanted.order is not None:
+        statement = statement.where(_named(PurchaseOrder.number, PurchaseOrder.id, wanted.order))
+    order = [(Alert.first_raised_at, True), (Alert.id, True)]
+    return await pages.page(tx, statement, wanted, order)
+
+
+async def documents_pairs(tx: Tx, document_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """The item-locations that stock documents touched, for events too big to name them."""
+    rows = await tx.fetch(
+        """
+        select distinct m.item_id, l.warehouse_id from stock_movement m
+        join location l on l.organization_id = $1 and l.warehouse_id is not null
+          and l.id in (m.from_location_id, m.to_location_id)
+        where m.organization_id = $1 and m.document_id = any($2)
+        """,
+        tx.organization_id,
+        document_ids,
+    )
+    return [(row["item_id"], row["warehouse_id"]) for row in rows]

@@ -3,15 +3,18 @@
 Every operation gets its security, the headers of the contract and every problem it can answer.
 """
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic_core import to_json
 
 from scm_api.core import errors
 from scm_api.core.errors import Problem
 
+_REFERENCE = r'"#/components/schemas/([^"]+)"'
 _TAGS = {
     "warehouses": "Warehouses and the locations in them.",
     "stock-movements": "The append-only ledger: post, list, reverse.",
@@ -105,13 +108,42 @@ def _complete(doc: dict[str, Any], routes: dict[str, APIRoute]) -> dict[str, Any
             "description": "An API key: `Authorization: Bearer scm_live_...`.",
         }
     }
-    for unused in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(unused, None)
+    models = components["schemas"]
+    components["schemas"] = {
+        name: {key: _tidy(value, models) for key, value in model.items()}
+        for name, model in models.items()
+    }
+    _drop_unused(doc)
     doc["tags"] = [{"name": n, "description": _TAGS[n]} for n in _TAGS if n in used]
     missing = used - _TAGS.keys()
     if missing:
         raise TypeError(f"describe the tags {sorted(missing)} in core/openapi.py")
     return doc
+
+
+def _tidy(schema: Any, models: dict[str, Any]) -> Any:
+    """A schema as generators want it: decimal defaults as the strings they travel as, and a model
+    that Pydantic wrote out in place (as it does with `SkipValidation`) by its name."""
+    if isinstance(schema, list):
+        return [_tidy(entry, models) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    title = schema.get("title")
+    if isinstance(title, str) and schema.get("type") == "object" and models.get(title) == schema:
+        return {"$ref": f"#/components/schemas/{title}"}
+    tidied = {key: _tidy(value, models) for key, value in schema.items()}
+    default = tidied.get("default")
+    if tidied.get("format") == "decimal" and isinstance(default, int):
+        tidied["default"] = str(default)
+    return tidied
+
+
+def _drop_unused(doc: dict[str, Any]) -> None:
+    """Leave out models that nothing refers to, such as FastAPI's own of a validation error."""
+    schemas = doc["components"]["schemas"]
+    while unused := schemas.keys() - set(re.findall(_REFERENCE, to_json(doc).decode())):
+        for name in unused:
+            del schemas[name]
 
 
 def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:

@@ -1,4 +1,4 @@
-"""What must hold before this program may serve: tenancy, append-only tables, the schema, durability.
+"""What must hold before this program may serve: tenancy, append-only tables, schema, durability.
 
 Rule: every finding says what is wrong, names it, and how to mend it.
 """

@@ -14,6 +14,7 @@ from scm_api.core.schemas import (
     ItemLink,
     Link,
     Name,
+    Note,
     Number,
     Page,
     Probability,
@@ -91,7 +92,7 @@ class Accept(Strict):
     adjusted_quantity: Quantity | None = Field(
         default=None, description="Base units to order instead of what was computed."
     )
-    reason: Name = Field(default="", description="Why another quantity.")
+    reason: Note = Field(default="", max_length=200, description="Why another quantity.")
     version: int | None = Field(default=None, description="The version read; or send If-Match.")
 
 

@@ -12,7 +12,8 @@ with flow as (
   select item_id, from_location_id, lot_id, from_status, -quantity
   from stock_movement where organization_id = $1
 ), held as (
-  select f.item_id, f.location_id, coalesce(f.lot_id, '00000000-0000-0000-0000-000000000000') lot_key,
+  select f.item_id, f.location_id,
+         coalesce(f.lot_id, '00000000-0000-0000-0000-000000000000') as lot_key,
          f.status, sum(f.quantity) as on_hand
   from flow f
   join location l on l.organization_id = $1 and l.id = f.location_id and l.warehouse_id is not null

@@ -7,6 +7,15 @@ from uuid import UUID
 
 
 @dataclass(frozen=True)
+class Place:
+    """A location as the ledger needs it: `warehouse_id` is None for the outside world."""
+
+    warehouse_id: UUID | None
+    is_transit: bool
+    may_be_negative: bool
+
+
+@dataclass(frozen=True)
 class NewLine:
     """One line to post. Quantities are in base units; locations by id, outside ones included."""
 

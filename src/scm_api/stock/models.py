@@ -106,7 +106,7 @@ class StockDocument(Identified, Base):
 
 
 class StockMovement(Owned, Base):
-    """One line of the ledger: a quantity and its value go from one place to another. Append-only."""
+    """A line of the ledger: quantity and value go from one place to another. Append-only."""
 
     __tablename__ = "stock_movement"
 

@@ -26,7 +26,7 @@ from scm_api.core.db import Base
 from scm_api.core.pages import PageOf, PageParams
 from scm_api.core.tx import Tx
 from scm_api.items.models import Category, Item
-from scm_api.items.service import key_of
+from scm_api.items.policy import key_of
 from scm_api.stock.models import (
     InboundSupply,
     Lot,

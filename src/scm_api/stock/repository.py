@@ -9,7 +9,7 @@ import asyncpg
 
 from scm_api.core.ids import uuid7
 from scm_api.core.tx import Tx
-from scm_api.stock.ledger import Inbound, Levels, NewDocument
+from scm_api.stock.ledger import Inbound, Levels, NewDocument, Place
 
 _PLACES = """
 select l.id, l.warehouse_id, l.kind, coalesce(w.allows_negative_stock, false) as negative
@@ -27,14 +27,17 @@ select line_no, problem, available, value, on_hand from stock_post(
 """
 
 
-async def places(tx: Tx, ids: set[UUID]) -> dict[UUID, asyncpg.Record]:
-    """Kind, warehouse and negative-stock rule of locations."""
+async def places(tx: Tx, ids: set[UUID]) -> dict[UUID, Place]:
+    """Locations by id; unknown ones are absent."""
     rows = await tx.fetch(_PLACES, tx.organization_id, list(ids))
-    return {row["id"]: row for row in rows}
+    return {
+        row["id"]: Place(row["warehouse_id"], row["kind"] == "transit", row["negative"])
+        for row in rows
+    }
 
 
 async def post(
-    tx: Tx, document: NewDocument, known: dict[UUID, asyncpg.Record]
+    tx: Tx, document: NewDocument, known: dict[UUID, Place]
 ) -> tuple[UUID, list[asyncpg.Record]]:
     """Post a document in one call; the rows are either all results or all refusals."""
     lines, document_id = document.lines, uuid7()
@@ -58,14 +61,14 @@ async def post(
         [line.lot_id for line in lines],
         [line.quantity for line in lines],
         [line.from_location_id for line in lines],
-        [place["warehouse_id"] for place in sources],
+        [place.warehouse_id for place in sources],
         [line.from_status for line in lines],
-        [place["kind"] == "transit" for place in sources],
+        [place.is_transit for place in sources],
         [line.to_location_id for line in lines],
-        [place["warehouse_id"] for place in targets],
+        [place.warehouse_id for place in targets],
         [line.to_status for line in lines],
-        [place["kind"] == "transit" for place in targets],
-        [place["negative"] for place in sources],
+        [place.is_transit for place in targets],
+        [place.may_be_negative for place in sources],
         [line.unit_cost for line in lines],
         [line.value for line in lines],
         [line.expected_on_hand for line in lines],
@@ -119,7 +122,9 @@ _RESOLVE = """
 select l.n, i.id as item_id, i.sku, i.base_unit, i.status as item_status, i.is_lot_tracked,
        u.numerator, u.denominator,
        w.id as warehouse_id, w.is_active as warehouse_active, p.id as location_id,
-       tw.id as to_warehouse_id, tw.is_active as to_warehouse_active, tp.id as to_location_id
+       p.kind as kind, w.allows_negative_stock as may_be_negative,
+       tw.id as to_warehouse_id, tw.is_active as to_warehouse_active, tp.id as to_location_id,
+       tp.kind as to_kind, tp.warehouse_id as to_place_warehouse_id
 from unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::uuid[],
             $9::text[], $10::text[]) with ordinality
      as l(item_id, sku, unit, warehouse_id, warehouse, place, to_warehouse_id, to_warehouse,
@@ -162,12 +167,23 @@ async def resolve(tx: Tx, keys: Sequence[LineKeys]) -> list[asyncpg.Record]:
     return await tx.fetch(_RESOLVE, tx.organization_id, *(list(column) for column in columns))
 
 
-async def outside(tx: Tx) -> list[asyncpg.Record]:
-    """The locations of the outside world."""
-    return await tx.fetch(
-        "select id, kind from location where organization_id = $1 and warehouse_id is null",
-        tx.organization_id,
-    )
+# Made with the first warehouse and never changed after, so a process may remember them.
+_outside: dict[UUID, dict[str, UUID]] = {}
+
+
+async def outside(tx: Tx) -> dict[str, UUID]:
+    """The locations of the outside world by kind."""
+    known = _outside.get(tx.organization_id)
+    if known is None:
+        rows = await tx.fetch(
+            "select id, kind from location where organization_id = $1 and warehouse_id is null",
+            tx.organization_id,
+        )
+        known = {row["kind"]: row["id"] for row in rows}
+        # Not while the transaction that makes them may still roll back.
+        if known and await tx.fetchval("select pg_current_xact_id_if_assigned() is null"):
+            _outside[tx.organization_id] = known
+    return known
 
 
 async def upsert_lots(

@@ -12,22 +12,34 @@ from scm_api.core.tx import Tx
 from scm_api.items.policy import INEXACT_CONVERSION, UNKNOWN_UNIT, convert, key_of
 from scm_api.items.units import unit_code
 from scm_api.stock import errors, policy, repository
-from scm_api.stock.ledger import NewDocument, NewLine
+from scm_api.stock.ledger import NewDocument, NewLine, Place
 from scm_api.stock.repository import LineKeys
 from scm_api.stock.schemas import MovementCreate, MovementLineCreate
 
 
-async def to_document(tx: Tx, body: MovementCreate) -> NewDocument:
-    """The posting a request means. Raises `Invalid` with every broken rule of every line."""
+async def to_document(tx: Tx, body: MovementCreate) -> tuple[NewDocument, dict[UUID, Place]]:
+    """The posting a request means, and the places it names. Raises `Invalid` with every broken
+    rule of every line."""
     found = await repository.resolve(tx, [_keys(line) for line in body.lines])
     broken: list[FieldError] = []
     for index, (line, row) in enumerate(zip(body.lines, found, strict=True)):
         broken += _check(body.type, line, row, f"/lines/{index}")
     if broken:
         raise Invalid(broken)
-    outside = {row["kind"]: row["id"] for row in await repository.outside(tx)}
+    outside = await repository.outside(tx)
     lots = await _lots(tx, body, found)
-    return NewDocument(
+    places = {place: Place(None, False, False) for place in outside.values()}
+    for row in found:
+        places[row["location_id"]] = Place(
+            row["warehouse_id"], row["kind"] == "transit", row["may_be_negative"]
+        )
+        if row["to_location_id"] is not None:
+            # Nothing leaves from here in this document, so the negative rule does not matter.
+            places.setdefault(
+                row["to_location_id"],
+                Place(row["to_place_warehouse_id"], row["to_kind"] == "transit", False),
+            )
+    document = NewDocument(
         type=body.type,
         lines=[
             _line(body.type, line, row, outside, lots, f"/lines/{index}")
@@ -38,6 +50,7 @@ async def to_document(tx: Tx, body: MovementCreate) -> NewDocument:
         reference=body.reference,
         external_ref=body.external_ref,
     )
+    return document, places
 
 
 def _keys(line: MovementLineCreate) -> LineKeys:

@@ -27,6 +27,7 @@ from scm_api.stock.ledger import (
     Levels,
     NewDocument,
     NewLine,
+    Place,
     PostedDocument,
     PostedLine,
     Shortfall,
@@ -58,9 +59,9 @@ async def post(tx: Tx, body: MovementCreate) -> PostedDocument:
     Demand that is refused leaves a shortage behind: sales that never happened are what planning
     must know most.
     """
-    document = await requests.to_document(tx, body)
+    document, places = await requests.to_document(tx, body)
     try:
-        return await _post(tx, document)
+        return await _post(tx, document, places)
     except Refused as refused:
         if body.type in policy.DEMAND_TYPES and refused.shortfalls:
             await _record_shortages(tx, document, refused.shortfalls)
@@ -96,17 +97,16 @@ async def _record_shortages(tx: Tx, document: NewDocument, shortfalls: Sequence[
 
 async def post_movements(tx: Tx, document: NewDocument) -> PostedDocument:
     """Post a document of another domain in its transaction. Raises like `post`."""
+    places = {line.from_location_id for line in document.lines}
+    places |= {line.to_location_id for line in document.lines}
     try:
-        return await _post(tx, document)
+        return await _post(tx, document, await repository.places(tx, places))
     except Refused as refused:
         raise refused.problem from None
 
 
-async def _post(tx: Tx, document: NewDocument) -> PostedDocument:
+async def _post(tx: Tx, document: NewDocument, known: dict[UUID, Place]) -> PostedDocument:
     _check_time(tx, document.occurred_at)
-    places = {line.from_location_id for line in document.lines}
-    places |= {line.to_location_id for line in document.lines}
-    known = await repository.places(tx, places)
     _check_places(document, known)
     try:
         document_id, rows = await repository.post(tx, document, known)
@@ -128,7 +128,7 @@ def _check_time(tx: Tx, occurred_at: datetime) -> None:
         raise Invalid([errors.IN_THE_FUTURE.at("/occurred_at")])
 
 
-def _check_places(document: NewDocument, known: dict[UUID, asyncpg.Record]) -> None:
+def _check_places(document: NewDocument, known: dict[UUID, Place]) -> None:
     found: list[FieldError] = []
     for line in document.lines:
         missing = {line.from_location_id, line.to_location_id} - known.keys()
@@ -142,12 +142,13 @@ def _check_places(document: NewDocument, known: dict[UUID, asyncpg.Record]) -> N
 
 
 def _refused(
-    document: NewDocument, known: dict[UUID, asyncpg.Record], rows: list[asyncpg.Record]
+    document: NewDocument, known: dict[UUID, Place], rows: list[asyncpg.Record]
 ) -> Refused:
     shortfalls, broken, changed = [], [], False
     for row in rows:
         line = document.lines[row["line_no"] - 1]
-        warehouse = known[line.from_location_id]["warehouse_id"]
+        warehouse = known[line.from_location_id].warehouse_id
+        assert warehouse is not None  # only places of ours can run short
         available = max(row["available"], Decimal(0))
         if row["problem"] == "quantity_changed":
             changed = True
@@ -168,14 +169,12 @@ def _refused(
     return Refused(problem(broken, count=len(broken)), shortfalls)
 
 
-def _event(
-    document_id: UUID, document: NewDocument, known: dict[UUID, asyncpg.Record]
-) -> StockPosted:
+def _event(document_id: UUID, document: NewDocument, known: dict[UUID, Place]) -> StockPosted:
     touched = {
-        (str(line.item_id), str(known[place]["warehouse_id"]))
+        (str(line.item_id), str(known[place].warehouse_id))
         for line in document.lines
         for place in (line.from_location_id, line.to_location_id)
-        if known[place]["warehouse_id"] is not None
+        if known[place].warehouse_id is not None
     }
     is_many = len(touched) > NAMED_AT_MOST
     return StockPosted(
@@ -251,7 +250,7 @@ def _mirrored(row: asyncpg.Record, index: int) -> NewLine:
 
 async def outside(tx: Tx) -> dict[str, UUID]:
     """The locations of the outside world by kind: supplier, customer, production, loss, opening."""
-    return {row["kind"]: row["id"] for row in await repository.outside(tx)}
+    return await repository.outside(tx)
 
 
 async def expect(tx: Tx, source_type: str, source_id: UUID, rows: Sequence[Inbound]) -> None:

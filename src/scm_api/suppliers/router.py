@@ -195,7 +195,10 @@ async def list_shutdowns(
 async def remove_shutdown(
     tx: OpenTx,
     supplier: SupplierKey,
-    shutdown: Annotated[UUID, Path(examples=["019ab0c2-d0a0-7000-b0c1-a2b3c4d5e6f7"])],
+    shutdown: Annotated[
+        UUID,
+        Path(description="The shut-down's id.", examples=["019ab0c2-d0a0-7000-b0c1-a2b3c4d5e6f7"]),
+    ],
 ) -> None:
     """Remove a shut-down, past or coming."""
     await service.remove_shutdown(tx, supplier, shutdown)

@@ -1,0 +1,228 @@
+"""Bodies of alerts and alert rules."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from scm_api.alerts.rules import Kind, Severity
+from scm_api.core.pages import PageParams
+from scm_api.core.schemas import (
+    Code,
+    Instant,
+    ItemLink,
+    Link,
+    Name,
+    Page,
+    Percent,
+    QuantityOrZero,
+    Read,
+    Strict,
+)
+
+Status = Literal["open", "acknowledged", "snoozed", "resolved"]
+ActionName = Literal[
+    "create_order",
+    "transfer",
+    "expedite_order",
+    "postpone_order",
+    "change_order",
+    "confirm_order",
+    "review",
+]
+
+
+class AlertFilter(PageParams):
+    """Which alerts to list."""
+
+    status: list[Status] = Field(default_factory=list, description="Any of these; all if absent.")
+    kind: list[Kind] = Field(default_factory=list)
+    severity: list[Severity] = Field(default_factory=list)
+    item: Code | None = Field(default=None, description="SKU or id.")
+    warehouse: Code | None = Field(default=None, description="Code or id.")
+    supplier: Code | None = Field(default=None, description="Code or id.")
+    order: Code | None = Field(default=None, description="Number or id of a purchase order.")
+
+
+class Evidence(Read):
+    """The numbers an alert stands on; which ones depends on its kind. Quantities are in base units,
+    values in base currency, all decimals as strings."""
+
+    model_config = ConfigDict(extra="allow", from_attributes=True)
+
+    as_of: datetime = Field(description="When the condition was evaluated.")
+
+
+class SuggestedAction(Read):
+    """A call of this API that would help, ready to send."""
+
+    action: ActionName
+    method: Literal["GET", "POST"]
+    href: str
+    params: dict[str, Any] = Field(description="The body to send; empty where it is up to you.")
+
+
+class OrderLink(Read):
+    """The purchase order (and line) an alert is about."""
+
+    id: UUID
+    number: str
+    line_no: int | None
+
+
+class AlertRead(Read):
+    """Something that needs attention."""
+
+    id: UUID
+    kind: Kind
+    severity: Severity
+    status: Status
+    message: str = Field(description="The alert in one English sentence.")
+    message_zh: str = Field(description="The same in Chinese.")
+    item: ItemLink | None
+    warehouse: Link | None
+    supplier: Link | None
+    order: OrderLink | None
+    evidence: Evidence = Field(description="The numbers it was raised on.")
+    latest: Evidence = Field(description="The same numbers when the condition was last seen.")
+    actions: list[SuggestedAction]
+    first_raised_at: datetime
+    last_seen_at: datetime
+    raised_count: int = Field(description="1, and 1 more for every snooze it outlasted.")
+    assignee: str | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    snoozed_until: datetime | None
+    resolved_at: datetime | None
+    resolution: Literal["auto", "manual"] | None
+    resolved_by: str | None
+    reason: str | None = Field(
+        description="Why it was resolved; condition_ended or rule_disabled if by itself."
+    )
+    version: int
+
+
+class AlertList(Page[AlertRead]):
+    """A page of alerts."""
+
+
+class AlertAction(Strict):
+    """An action that needs nothing but the version it was decided on."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+
+
+class AlertSnooze(AlertAction):
+    """Not now."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"until": "2030-01-07T01:00:00Z"}]}
+    )
+
+    until: Instant = Field(description="It comes back then, if the condition still holds.")
+
+
+class AlertResolve(AlertAction):
+    """Why it is settled."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "Ordered by telephone"}]}
+    )
+
+    reason: Name
+
+
+class AlertAssign(AlertAction):
+    """Who takes care of it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"assignee": "Li"}]})
+
+    assignee: Name | None = Field(description="null gives it back to everybody.")
+
+
+def _set_only(value: Any) -> Any:
+    return value.model_dump(mode="json", exclude_none=True)
+
+
+class AlertThresholds(Strict):
+    """The thresholds of a rule. Each belongs to the kind named; others are refused."""
+
+    only_with_demand: bool | None = Field(
+        default=None, description="stocked_out: only where there is demand."
+    )
+    default_lead_time_days: int | None = Field(
+        default=None, ge=1, le=730, description="potential_stockout: where no supplier tells one."
+    )
+    counts_overdue_supply: bool | None = Field(
+        default=None, description="potential_stockout: rely on supply that is overdue."
+    )
+    at_reorder_point: bool | None = Field(
+        default=None, description="low_stock: available + on order at or below the reorder point."
+    )
+    below_safety_stock: bool | None = Field(
+        default=None, description="low_stock: available below the safety stock."
+    )
+    surplus_percent: Percent | None = Field(
+        default=None, description="overstock: tolerated share above the order-up-to level."
+    )
+    minimum_value: QuantityOrZero | None = Field(
+        default=None, description="overstock: least value of the surplus, in base currency."
+    )
+    cover_days: int | None = Field(
+        default=None, ge=1, le=3650, description="overstock: the level where nothing is planned."
+    )
+    compared_days: int | None = Field(
+        default=None, ge=2, le=180, description="negative_cover_trend: how far to look back."
+    )
+    remaining_percent: Percent | None = Field(
+        default=None, description="negative_cover_trend: cover now below this share of then."
+    )
+    grace_days: int | None = Field(
+        default=None, ge=0, le=365, description="late_order: days after the due date."
+    )
+    after_days: int | None = Field(
+        default=None, ge=0, le=365, description="unconfirmed_order: days after the issue."
+    )
+
+
+class AlertRuleWrite(Strict):
+    """A rule. Thresholds left out have their defaults."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"is_enabled": True, "severity": "high", "thresholds": {"below_safety_stock": True}}
+            ]
+        },
+    )
+
+    is_enabled: bool = True
+    severity: Severity | None = Field(default=None, description="The kind's default if absent.")
+    thresholds: AlertThresholds = Field(default_factory=AlertThresholds)
+    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+
+
+class AlertRuleRead(Read):
+    """A rule as it applies; version 0 is the default that nobody has changed."""
+
+    kind: Kind
+    is_enabled: bool
+    severity: Severity
+    thresholds: Annotated[
+        AlertThresholds,
+        PlainSerializer(_set_only),
+        WithJsonSchema({"$ref": "#/components/schemas/AlertThresholds"}),
+    ] = Field(description="Those of its kind.")
+    version: int
+
+
+class AlertRuleList(Read):
+    """The rules of all kinds."""
+
+    data: list[AlertRuleRead]
+
+
