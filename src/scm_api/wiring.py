@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter
 
 from scm_api.access import models as access_models
+from scm_api.alerts import jobs as alert_jobs
+from scm_api.alerts import models as alert_models
+from scm_api.alerts.router import routers as alert_routers
 from scm_api.core import consumers, idempotency, jobs, numbers, outbox
 from scm_api.core.runtime import Runtime
 from scm_api.demand import jobs as demand_jobs
@@ -41,15 +44,18 @@ routers: list[APIRouter] = [
     demand_profiles,
     suggestions,
     replenishment,
+    *alert_routers,
     *system_routers,
 ]
 
 # Chores of the worker: a name, a cron expression, and what to do; one worker does each turn.
-schedules: list[tuple[str, str, Callable[[Runtime], Awaitable[None]]]] = []
+schedules: list[tuple[str, str, Callable[[Runtime], Awaitable[None]]]] = [*alert_jobs.SCHEDULES]
 
 # Imported for the tables, jobs and consumers they register.
 registered = (
     access_models,
+    alert_jobs,
+    alert_models,
     consumers,
     demand_jobs,
     demand_models,

@@ -101,7 +101,7 @@ def test_every_parameter_is_typed_described_and_exemplified(operation: Operation
         name = parameter["name"]
         schema = parameter["schema"]
         assert schema.keys() & {"type", "anyOf", "$ref", "enum"}, name
-        if parameter["in"] == "path" or parameter["required"] and parameter["in"] == "query":
+        if parameter["in"] == "path" or (parameter["required"] and parameter["in"] == "query"):
             assert "example" in parameter, f"{name}: give an example"
             assert parameter.get("description"), f"{name}: describe it"
             assert not validate(schema, parameter["example"]), name

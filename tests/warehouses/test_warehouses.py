@@ -2,7 +2,9 @@
 
 import asyncio
 
-from tests.support import Client, problem_codes
+from scm_api.core.schemas import Reference
+from scm_api.warehouses import service
+from tests.support import Client, instant, problem_codes
 
 WEST = {"code": "WH-9", "name": "West", "name_zh": "西仓"}
 
@@ -104,3 +106,18 @@ async def test_every_change_stands_in_the_event_feed_with_old_and_new(api: Clien
     assert feed["data"][1]["data"]["changes"] == {"name": {"old": "West", "new": "West 2"}}
     again = await api.ok("GET", "/v1/events", params={"after": feed["next_after"]})
     assert again["data"] == []
+
+
+async def test_references_resolve_by_id_and_code_and_unknown_ones_are_absent(
+    api: Client, other: Client
+) -> None:
+    mine = await api.ok("POST", "/v1/warehouses", json=WEST)
+    await other.ok("POST", "/v1/warehouses", json={**WEST, "code": "WH-7"})
+    by_id, by_code = Reference(id=mine["id"]), Reference(code="wh-9")
+    now = instant("2026-11-22T08:00:00Z")
+    async with api.runtime.database.transaction(api.principal(), now=now) as tx:
+        found = await service.resolve(tx, [by_id, by_code, Reference(code="WH-7")])
+    assert set(found) == {by_id, by_code}
+    assert found[by_id] == found[by_code]
+    assert (found[by_id].code, found[by_id].is_active) == ("WH-9", True)
+    assert found[by_id].default_location_id is not None

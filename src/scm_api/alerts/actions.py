@@ -1,6 +1,7 @@
 """What could be done about an alert: calls of this API, ready to send. Pure."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,10 @@ def for_order(order_id: UUID, *, late: bool) -> list[dict[str, Any]]:
     """What helps an order that is late or unanswered."""
     order = f"/v1/purchase-orders/{order_id}"
     if late:
-        return [action("expedite_order", "GET", order), action("change_order", "POST", f"{order}/change")]
+        return [
+            action("expedite_order", "GET", order),
+            action("change_order", "POST", f"{order}/change"),
+        ]
     return [action("confirm_order", "POST", f"{order}/confirm")]
 
 
@@ -86,8 +90,11 @@ def _transfer(source: Figures, target: Figures, quantity: Decimal) -> dict[str, 
 
 
 def _create_order(figures: Figures, quantity: Decimal) -> dict[str, Any]:
+    # As soon as an order placed today can be here.
+    need_by = figures.today + timedelta(days=figures.lead_time_days or 0)
     body: dict[str, Any] = {
         "warehouse": {"code": figures.warehouse},
+        "need_by": need_by.isoformat(),
         "lines": [{"item": {"sku": figures.sku}, "quantity": quantity}],
     }
     if figures.supplier is not None:

@@ -56,14 +56,14 @@ flow as (
 ),
 past as (
   select f.item_id, f.warehouse_id,
-         coalesce(sum(f.free) filter (where f.occurred_at > $2 - $3::interval / 2), 0) as half,
-         coalesce(sum(f.free) filter (where f.occurred_at > $2 - $3::interval), 0) as whole,
+         coalesce(sum(f.free) filter (where f.occurred_at > $2::timestamptz - $3::interval / 2), 0) as half,
+         coalesce(sum(f.free) filter (where f.occurred_at > $2::timestamptz - $3::interval), 0) as whole,
          sum(f.free) as twice,
-         coalesce(sum(f.demand) filter (where f.occurred_at > $2 - $3::interval), 0) as demand_now,
+         coalesce(sum(f.demand) filter (where f.occurred_at > $2::timestamptz - $3::interval), 0) as demand_now,
          coalesce(sum(f.demand) filter (
-           where f.occurred_at > $2 - $3::interval * 1.5
-             and f.occurred_at <= $2 - $3::interval / 2), 0) as demand_middle,
-         coalesce(sum(f.demand) filter (where f.occurred_at <= $2 - $3::interval), 0)
+           where f.occurred_at > $2::timestamptz - $3::interval * 1.5
+             and f.occurred_at <= $2::timestamptz - $3::interval / 2), 0) as demand_middle,
+         coalesce(sum(f.demand) filter (where f.occurred_at <= $2::timestamptz - $3::interval), 0)
            as demand_start
   from flow f group by f.item_id, f.warehouse_id
 )
@@ -90,9 +90,7 @@ order by p.item_id, w.code
 """
 
 
-async def of_stock(
-    tx: Tx, item_ids: Sequence[UUID] | None, compared_days: int
-) -> list[Figures]:
+async def of_stock(tx: Tx, item_ids: Sequence[UUID] | None, compared_days: int) -> list[Figures]:
     """The figures of all positions of the items (None: of all), by item."""
     scope = {
         f"of_items_{alias}": "" if item_ids is None else f"and {alias}.item_id = any($7)"
@@ -178,7 +176,7 @@ group by s.source_id, c.line_id, l.line_no, s.source_number, s.item_id, s.wareho
 """
 _UNCONFIRMED = """
 select o.id as order_id, o.number, o.supplier_id, o.issued_at, o.confirmation_status,
-       o.next_due_on, o.amount, o.currency, floor(extract(epoch from $2 - o.issued_at) / 86400)::int
+       o.next_due_on, o.amount, o.currency, floor(extract(epoch from $2::timestamptz - o.issued_at) / 86400)::int
          as days_waiting
 from purchase_order o
 where o.organization_id = $1 and o.status = 'issued' and o.next_due_on is not null

@@ -43,6 +43,7 @@ class Alert(Versioned, Base):
 
     __tablename__ = "alert"
 
+    number: Mapped[str] = mapped_column(String(32))
     kind: Mapped[str] = mapped_column(String(32))
     severity: Mapped[str] = mapped_column(String(16))
     status: Mapped[str] = mapped_column(String(16), server_default="open")
@@ -92,6 +93,7 @@ class Alert(Versioned, Base):
             "and (resolution is null or resolution in ('auto', 'manual'))",
             name="resolved",
         ),
+        Index("uq_alert_number", "organization_id", text("lower(number)"), unique=True),
         # One alert that is not resolved for a kind and a subject, whoever raises it.
         Index(
             "uq_alert_subject",

@@ -3,7 +3,7 @@
 A condition carries the numbers it was judged on; quantities in base units, values in base currency.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -103,9 +103,11 @@ class Condition:
     actions: list[dict[str, Any]] = field(default_factory=list)
 
 
-def stock_evidence(figures: Figures, rules: Mapping[str, Rule]) -> list[tuple[Kind, dict[str, Any]]]:
+def stock_evidence(
+    figures: Figures, rules: Mapping[str, Rule]
+) -> list[tuple[Kind, dict[str, Any]]]:
     """The kinds of alert that the figures call for, each with its evidence."""
-    judges = {
+    judges: dict[str, Callable[[Figures, Any], dict[str, Any] | None]] = {
         "stocked_out": stocked_out,
         "potential_stockout": potential_stockout,
         "low_stock": low_stock,

@@ -13,6 +13,7 @@ from scm_api.alerts.policy import Condition
 from scm_api.alerts.rules import Rule
 from scm_api.alerts.schemas import AlertFilter
 from scm_api.core import pages
+from scm_api.core.documents import Key
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
 from scm_api.core.tx import Tx
@@ -81,8 +82,12 @@ with given as (
   ) g
 ),
 live as (
-  select a.id, g.id as given_id, g.severity, g.evidence, g.actions, g.supplier_id,
-         a.status = 'snoozed' and a.snoozed_until <= $2 as is_awake
+  select a.id, a.raised_count, g.id as given_id, g.kind, g.severity, g.item_id, g.warehouse_id,
+         g.order_id, g.order_line_id, g.evidence, g.actions, g.supplier_id,
+         a.status = 'snoozed' and a.snoozed_until <= $2 as is_awake,
+         a.severity <> g.severity as is_changed,
+         a.last_seen_at < $2 - interval '1 hour'
+           or a.latest - 'as_of' <> g.evidence - 'as_of' as is_news
   from given g
   join alert a on a.organization_id = $1 and a.status <> 'resolved' and a.kind = g.kind
     and coalesce(a.item_id, $11) = g.item_key
@@ -98,26 +103,42 @@ seen as (
       snoozed_until = case when live.is_awake then null else a.snoozed_until end,
       raised_count = a.raised_count + live.is_awake::int,
       -- What was only seen again is not changed: the version people hold stays good.
-      version = a.version + (live.is_awake or a.severity <> live.severity)::int,
-      updated_at = case when live.is_awake or a.severity <> live.severity
-                        then $2 else a.updated_at end
+      version = a.version + (live.is_awake or live.is_changed)::int,
+      updated_at = case when live.is_awake or live.is_changed then $2 else a.updated_at end
+  -- The same numbers again within the hour are not worth a write.
   from live where a.organization_id = $1 and a.id = live.id
-  returning a.*, live.is_awake as is_raised
+    and (live.is_awake or live.is_changed or live.is_news)
+),
+fresh as (
+  select g.*, row_number() over (order by g.id) as place, count(*) over () as total
+  from given g where not exists (select from live where live.given_id = g.id)
+),
+series as (
+  insert into number_series (organization_id, kind, last)
+  select $1, 'alert', count(*) from fresh having count(*) > 0
+  on conflict (organization_id, kind) do update set last = number_series.last + excluded.last
+  returning last
 ),
 raised as (
-  insert into alert (organization_id, id, kind, severity, status, item_id, warehouse_id, order_id,
-                     order_line_id, supplier_id, evidence, latest, actions, first_raised_at,
-                     last_seen_at, created_at, updated_at)
-  select $1, g.id, g.kind, g.severity, 'open', g.item_id, g.warehouse_id, g.order_id,
-         g.order_line_id, g.supplier_id, g.evidence, g.evidence, g.actions, $2, $2, $2, $2
-  from given g where not exists (select from live where live.given_id = g.id)
-  order by g.id
-  returning *, true as is_raised
-),
-held as (select * from seen union all select * from raised)
-select id, kind, severity, item_id, warehouse_id, order_id, order_line_id, raised_count, is_raised,
-       case when is_raised then latest end as evidence
-from held order by id
+  insert into alert (organization_id, id, number, kind, severity, status, item_id, warehouse_id,
+                     order_id, order_line_id, supplier_id, evidence, latest, actions,
+                     first_raised_at, last_seen_at, created_at, updated_at)
+  select $1, f.id, 'AL-' || lpad(n.digits, greatest(length(n.digits), 6), '0'), f.kind, f.severity,
+         'open', f.item_id, f.warehouse_id, f.order_id, f.order_line_id, f.supplier_id, f.evidence,
+         f.evidence, f.actions, $2, $2, $2, $2
+  from series
+  cross join fresh f
+  cross join lateral (select (series.last - f.total + f.place)::text as digits) n
+  order by f.place
+  returning *
+)
+select id, kind, severity, item_id, warehouse_id, order_id, order_line_id,
+       raised_count + is_awake::int as raised_count, is_awake as is_raised,
+       case when is_awake then evidence end as evidence
+from live
+union all
+select id, kind, severity, item_id, warehouse_id, order_id, order_line_id, 1, true, evidence
+from raised
 """
 _NIL = UUID(int=0)
 
@@ -160,7 +181,9 @@ async def resolve_all_but(
 ) -> list[asyncpg.Record]:
     """Resolve the alerts of the given kinds and subjects (None: of all) whose condition does not
     hold any more."""
-    item_ids, warehouse_ids = (None, None) if pairs is None else ([p[0] for p in pairs], [p[1] for p in pairs])
+    item_ids, warehouse_ids = (
+        (None, None) if pairs is None else ([p[0] for p in pairs], [p[1] for p in pairs])
+    )
     return await tx.fetch(
         """
         update alert a
@@ -225,17 +248,21 @@ def _alerts(tx: Tx) -> Any:
     )
 
 
-async def find(tx: Tx, id: UUID) -> Any:
+def _is(key: Key) -> Any:
+    if key.id is not None:
+        return Alert.id == key.id
+    return func.lower(Alert.number) == func.lower(key.natural)
+
+
+async def find(tx: Tx, key: Key) -> Any:
     """One alert with the names of what it is about, or None."""
-    return (await tx.session.execute(_alerts(tx).where(Alert.id == id))).one_or_none()
+    return (await tx.session.execute(_alerts(tx).where(_is(key)))).one_or_none()
 
 
-async def lock_one(tx: Tx, id: UUID) -> Alert | None:
+async def lock_one(tx: Tx, key: Key) -> Alert | None:
     """The alert, locked."""
     statement = (
-        select(Alert)
-        .where(Alert.organization_id == tx.organization_id, Alert.id == id)
-        .with_for_update()
+        select(Alert).where(Alert.organization_id == tx.organization_id, _is(key)).with_for_update()
     )
     return (await tx.session.execute(statement)).scalar_one_or_none()
 

@@ -1,10 +1,10 @@
 """Bodies of alerts and alert rules."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from scm_api.alerts.rules import Kind, Severity
 from scm_api.core.pages import PageParams
@@ -75,6 +75,7 @@ class AlertRead(Read):
     """Something that needs attention."""
 
     id: UUID
+    number: str
     kind: Kind
     severity: Severity
     status: Status
@@ -88,7 +89,9 @@ class AlertRead(Read):
     latest: Evidence = Field(description="The same numbers when the condition was last seen.")
     actions: list[SuggestedAction]
     first_raised_at: datetime
-    last_seen_at: datetime
+    last_seen_at: datetime = Field(
+        description="When it was last seen; the same numbers again within an hour do not count."
+    )
     raised_count: int = Field(description="1, and 1 more for every snooze it outlasted.")
     assignee: str | None
     acknowledged_at: datetime | None
@@ -143,10 +146,6 @@ class AlertAssign(AlertAction):
     assignee: Name | None = Field(description="null gives it back to everybody.")
 
 
-def _set_only(value: Any) -> Any:
-    return value.model_dump(mode="json", exclude_none=True)
-
-
 class AlertThresholds(Strict):
     """The thresholds of a rule. Each belongs to the kind named; others are refused."""
 
@@ -187,6 +186,10 @@ class AlertThresholds(Strict):
         default=None, ge=0, le=365, description="unconfirmed_order: days after the issue."
     )
 
+    @model_serializer(mode="wrap")
+    def _only_its_own(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
 
 class AlertRuleWrite(Strict):
     """A rule. Thresholds left out have their defaults."""
@@ -212,11 +215,7 @@ class AlertRuleRead(Read):
     kind: Kind
     is_enabled: bool
     severity: Severity
-    thresholds: Annotated[
-        AlertThresholds,
-        PlainSerializer(_set_only),
-        WithJsonSchema({"$ref": "#/components/schemas/AlertThresholds"}),
-    ] = Field(description="Those of its kind.")
+    thresholds: AlertThresholds = Field(description="Those of its kind.")
     version: int
 
 
@@ -224,5 +223,3 @@ class AlertRuleList(Read):
     """The rules of all kinds."""
 
     data: list[AlertRuleRead]
-
-

@@ -41,6 +41,10 @@ shared_buffers = 128MB
 max_connections = 100
 random_page_cost = 1.1
 jit = off
+work_mem = 16MB
+max_wal_size = 2GB
+# A first load fills empty tables within seconds: plans made for empty ones must not last.
+autovacuum_naptime = 5s
 timezone = 'UTC'
 log_timezone = 'UTC'
 # One log file a weekday, overwritten a week later.

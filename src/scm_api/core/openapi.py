@@ -29,6 +29,8 @@ _TAGS = {
     "replenishment": "Policies, plans and explained suggestions: what to order, when and why.",
     "purchase-orders": "Orders from draft to closed: lines, dates, answers, changes.",
     "receipts": "Goods that arrived: one call moves order, stock and cost.",
+    "alerts": "What needs attention, on which numbers, and what could be done about it.",
+    "alert-rules": "When alerts are raised, per kind.",
     "jobs": "Background work with progress.",
     "events": "The change feed: everything that happened, in an order that never skips.",
     "problems": "The registry of problem codes.",

@@ -11,6 +11,9 @@ from scm_api.core.migrate import head_revision
 from scm_api.settings import Settings
 
 APPEND_ONLY = ("event", "stock_movement", "stock_document", "lead_time_observation")
+# Read past its policy by one function of its owner, which keeps to the organization by itself
+# (migrations/sql/0001_search.sql); nobody can log in as the owner.
+NOT_FORCED = ("item_search",)
 OLDEST_POSTGRES = 17
 
 
@@ -140,7 +143,7 @@ async def _row_security(driver: asyncpg.Connection) -> list[Finding]:
                     f'alter table "{table}" enable row level security;',
                 )
             )
-        if not row["relforcerowsecurity"]:
+        if not row["relforcerowsecurity"] and table not in NOT_FORCED:
             found.append(
                 Finding(
                     "row_security",

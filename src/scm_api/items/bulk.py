@@ -27,6 +27,7 @@ async def upsert(tx: Tx, body: ItemBulk, language: str) -> ItemBulkRead:
         _parse(place, raw) for place, raw in enumerate(body.items)
     ]
     await writes.lock(tx)
+    await writes.plan_reads_anew(tx)
     drafts = await _drafts(tx, lines)
     await saving.check(tx, list(drafts.values()))
     errors = {
@@ -36,6 +37,7 @@ async def upsert(tx: Tx, body: ItemBulk, language: str) -> ItemBulkRead:
     broken = [error for found in errors.values() for error in found]
     if broken and body.mode == "atomic":
         raise Invalid(broken)
+    await writes.plan_writes_once(tx)
     await saving.write(tx, [draft for draft in drafts.values() if not draft.errors])
     results = [
         _failed(place, body.items[place], errors[place], language)

@@ -40,6 +40,20 @@ async def lock(tx: Tx) -> None:
     )
 
 
+async def plan_reads_anew(tx: Tx) -> None:
+    """Plan each statement for what it is given, and forget what this connection planned before.
+
+    Plans made while the tables were nearly empty read all items of the organization for each row,
+    until the first ANALYZE: the first load of a new installation would get slower line by line.
+    """
+    await tx.execute("discard plans; set local plan_cache_mode = force_custom_plan")
+
+
+async def plan_writes_once(tx: Tx) -> None:
+    """From here on one plan may serve many rows, as foreign-key checks need it."""
+    await tx.execute("set local plan_cache_mode = auto")
+
+
 async def insert_items(tx: Tx, drafts: Sequence[Draft]) -> None:
     await tx.execute(
         f"""

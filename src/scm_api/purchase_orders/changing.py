@@ -22,6 +22,8 @@ _PLAIN = (
     "is_unlimited_overdelivery",
     "is_closed",
 )
+# Old values come with the places they are stored with; new ones are shown alike.
+_PLACES = {"unit_price": 6, "exchange_rate": 10}
 
 
 async def change(tx: Tx, key: str, body: OrderChange, if_match: int | None) -> PurchaseOrder:
@@ -129,20 +131,26 @@ def _path(line: Line) -> str:
     return f"/lines/{line.line_no}"
 
 
-def _snapshot(order: Order, exchange_rate: Any) -> dict[str, Any]:
+def _snapshot(order: Order, exchange_rate: Decimal) -> dict[str, Any]:
     """What a buyer may change, by path: lines and schedules by their numbers."""
-    return {"/exchange_rate": exchange_rate} | {
+    return {"/exchange_rate": _shown("exchange_rate", exchange_rate)} | {
         _path(line): {
-            "/quantity": line.unit_quantity,
-            **{f"/{name}": getattr(line, name) for name in _PLAIN},
+            "/quantity": _shown("quantity", line.unit_quantity),
+            **{f"/{name}": _shown(name, getattr(line, name)) for name in _PLAIN},
             **{
-                f"/schedules/{part.schedule_no}/{name}": getattr(part, name)
+                f"/schedules/{part.schedule_no}/{name}": _shown(name, getattr(part, name))
                 for part in line.schedules
                 for name in ("quantity", "need_by")
             },
         }
         for line in order.lines
     }
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return value.quantize(Decimal(1).scaleb(-_PLACES.get(name, 4)))
+    return value
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:

@@ -120,7 +120,7 @@ def _order(tx: Tx, body: PurchaseOrderCreate, header: Header) -> PurchaseOrder:
         is_on_hold=False,
         revision=1,
         currency=header.currency,
-        exchange_rate=header.exchange_rate,
+        exchange_rate=header.exchange_rate.quantize(Decimal("1e-10")),
         amount=policy.order_amount(header.lines, header.currency),
         line_count=len(header.lines),
         dated_on=header.dated_on,

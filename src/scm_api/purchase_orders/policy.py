@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -92,7 +92,9 @@ def maximum_quantity(line: Line) -> Decimal | None:
     """
     if line.is_unlimited_overdelivery:
         return None
-    return line.quantity * (100 + line.over_delivery_percent) / 100
+    # Quantities have 4 places, so the places cut off here could never be received.
+    maximum = line.quantity * (100 + line.over_delivery_percent) / 100
+    return maximum.quantize(Decimal("1e-4"), rounding=ROUND_FLOOR)
 
 
 def is_within_tolerance(line: Line, quantity: Decimal) -> bool:

@@ -32,6 +32,8 @@ _KEY = "A UUID, `number=PO-000001` or `ref=4711`."
 OrderKey = Annotated[str, Path(max_length=80, description=_KEY, examples=["number=PO-000001"])]
 DraftKey = Annotated[str, Path(max_length=80, description=_KEY, examples=["number=PO-000002"])]
 ApprovedKey = Annotated[str, Path(max_length=80, description=_KEY, examples=["number=PO-000003"])]
+HeldKey = Annotated[str, Path(max_length=80, description=_KEY, examples=["number=PO-000005"])]
+ClosedKey = Annotated[str, Path(max_length=80, description=_KEY, examples=["number=PO-000006"])]
 _REFUSALS = [NotFound, IllegalTransition, VersionMismatch]
 
 
@@ -182,7 +184,7 @@ async def hold(
     **operation("purchase_orders:write", errors=_REFUSALS),
 )
 async def release(
-    tx: OpenTx, reply: ReplyTo, order: OrderKey, body: OrderAction, if_match: IfMatch
+    tx: OpenTx, reply: ReplyTo, order: HeldKey, body: OrderAction, if_match: IfMatch
 ) -> PurchaseOrderRead:
     """Let a held order go on."""
     return await _answer(tx, reply, await service.release(tx, order, body, if_match))
@@ -218,7 +220,7 @@ async def cancel(
     **operation("purchase_orders:write", errors=_REFUSALS),
 )
 async def reopen(
-    tx: OpenTx, reply: ReplyTo, order: OrderKey, body: ReasonedAction, if_match: IfMatch
+    tx: OpenTx, reply: ReplyTo, order: ClosedKey, body: ReasonedAction, if_match: IfMatch
 ) -> PurchaseOrderRead:
     """Expect again what was given up."""
     return await _answer(tx, reply, await service.reopen(tx, order, body, if_match))

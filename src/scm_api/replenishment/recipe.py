@@ -5,6 +5,7 @@ Rule: `explain` decides again from the recipe alone, so what it shows is what wa
 
 import math
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -169,6 +170,8 @@ def explain(recipe: dict[str, Any]) -> dict[str, Any]:
         "outcome_text_zh": text.zh,
         "decision": "order" if ordered else "wait",
         "quantity": _decimal(quantity if ordered else 0.0),
+        "order_multiples": int(decision.choice.order.multiples[0]) if ordered else 0,
+        "value": _decimal(quantity * float(decision.unit_price[0]) if ordered else 0.0),
         "computed_quantity": _decimal(quantity),
         "price_breaks": _price_breaks(decision),
         "currency": recipe["currency"],
@@ -216,7 +219,7 @@ def _price_breaks(decision: Decision) -> dict[str, Any]:
 
 def _decimal(value: float) -> str | None:
     number = float(value)
-    return None if math.isinf(number) else explanation._text(number)
+    return None if math.isinf(number) else format(Decimal(repr(number)), "f")
 
 
 def day_of(as_of: date, in_days: int) -> date | None:

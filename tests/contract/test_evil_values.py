@@ -1,0 +1,75 @@
+"""No input gives a 5xx, and every refusal is a problem document.
+
+A seeded sample runs by default; `SCM_FUZZ=full` sends every value to every place.
+"""
+
+import os
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.contract.evil import Shot, encode, sample, shots
+from tests.contract.spec import Operation, assert_problem, operations
+from tests.contract.world import copy
+from tests.support import Client
+
+FULL = os.environ.get("SCM_FUZZ") == "full"
+SEED = int(os.environ.get("SCM_FUZZ_SEED", "7"))
+SHOTS_EACH = 40
+
+
+async def _fire(shot: Shot, caller: Client) -> httpx.Response:
+    call = (
+        await shot.operation.runnable(caller)
+        if shot.kind == "header"
+        else (shot.operation.example())
+    )
+    if shot.kind == "body":
+        return await caller.call(
+            call.method,
+            call.url,
+            params=call.query,
+            content=encode(call.body, shot.place, shot.value),
+            headers={"Content-Type": "application/json"},
+        )
+    if shot.kind == "path":
+        segment = quote(shot.value, safe="")
+        url = shot.operation.path.replace(f"{{{shot.place}}}", segment)
+        for name, value in call.path.items():
+            url = url.replace(f"{{{name}}}", value)
+        return await caller.call(call.method, url, params=call.query, json=call.body)
+    if shot.kind == "header":
+        headers = {shot.place: shot.value.encode()}
+        return await call.with_(headers=headers).send(caller)
+    return await call.with_(query={shot.place: shot.value}).send(caller)
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+async def test_no_value_in_any_place_gives_a_5xx(
+    operation: Operation, session_admin: asyncpg.Connection, template: Client
+) -> None:
+    caller = await copy(session_admin, template)
+    found = shots(operation)
+    for shot in found if FULL else sample(found, SHOTS_EACH, SEED):
+        response = await _fire(shot, caller)
+        where = f"{shot.kind} {shot.place} = {str(shot.value)[:80]!r}: {response.text[:300]}"
+        assert response.status_code < 500, where
+        if response.is_error:
+            assert_problem(response, response.status_code)
+
+
+async def test_a_body_of_64_mb_is_refused_before_anybody_reads_it(
+    http: httpx.AsyncClient,
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await http.post("/v1/items", content=b" " * 64_000_000, headers=headers)
+    assert_problem(response, 413, "body_too_large")
+
+
+async def test_a_refusal_does_not_echo_what_was_sent(template: Client) -> None:
+    secret = "hunter2-" + "x" * 50
+    for body in ({"code": [secret], "name": 1}, {"code": "A", "name": {secret: 1}}):
+        response = await template.post("/v1/warehouses", body)
+        assert secret not in response.text
