@@ -102,7 +102,8 @@ def worker_command(
     with database(chosen) as urls:
         if parent_pipe is None:
             refuse_findings(Readiness(asyncio.run(check_prepared(chosen, urls))))
-        asyncio.run(worker.run(make_runtime(chosen, urls), watch_parent=parent_pipe))
+        job_process = worker.Worker(make_runtime(chosen, urls))
+        asyncio.run(worker.run(job_process, watch_parent=parent_pipe))
 
 
 async def check_prepared(chosen: Settings, urls: Urls) -> list[Finding]:

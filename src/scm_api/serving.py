@@ -220,4 +220,3 @@ def application() -> FastAPI:
     assert settings.database_url is not None
     configure_logging(settings.log_format, settings.log_level)
     return create_app(make_runtime(settings, Urls(settings.database_url, None)))
-

@@ -13,6 +13,7 @@ from scm_api.core.runtime import Runtime
 from scm_api.demand import jobs as demand_jobs
 from scm_api.demand import models as demand_models
 from scm_api.demand.router import sales_plans
+from scm_api.insights.router import kpis
 from scm_api.items import models as item_models
 from scm_api.items.router import category_router, items
 from scm_api.purchase_orders.router import purchase_orders
@@ -45,6 +46,7 @@ routers: list[APIRouter] = [
     suggestions,
     replenishment,
     *alert_routers,
+    kpis,
     *system_routers,
 ]
 

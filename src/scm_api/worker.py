@@ -213,12 +213,11 @@ class Worker:
         return run
 
 
-async def run(runtime: Runtime, *, watch_parent: int | None = None) -> None:
+async def run(worker: Worker, *, watch_parent: int | None = None) -> None:
     """Work until SIGINT or SIGTERM, or until the pipe `watch_parent` is closed by whoever held it.
 
     Ends the process by force when something cannot be put down in time: its jobs are redelivered.
     """
-    worker = Worker(runtime)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -237,7 +236,7 @@ async def run(runtime: Runtime, *, watch_parent: int | None = None) -> None:
     try:
         await worker.run()
     finally:
-        await runtime.database.dispose()
+        await worker.runtime.database.dispose()
 
 
 def _exit_after(seconds: float) -> None:

@@ -1,11 +1,13 @@
 """Values nobody should send, and every place of a request to put them."""
 
 import json
+import os
 import random
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 from tests.contract.spec import Operation, resolve
 
@@ -105,6 +107,10 @@ VALUES: tuple[Any, ...] = (
 TEXTS = tuple(value for value in VALUES if isinstance(value, str) and len(value) < 8000)
 
 Path = tuple[str | int, ...]
+T = TypeVar("T")
+# A seeded sample by default; `SCM_FUZZ=full` tries everything.
+FULL = os.environ.get("SCM_FUZZ") == "full"
+SEED = int(os.environ.get("SCM_FUZZ_SEED", "7"))
 
 
 def places(schema: dict[str, Any], depth: int = 6) -> Iterator[Path]:
@@ -128,7 +134,7 @@ def put(body: Any, path: Path, value: Any) -> Any:
     """A copy of a body with a value at a place; what leads there is made where it is missing."""
     body = deepcopy(body)
     here = body
-    for step, following in zip(path, path[1:], strict=False):
+    for step, following in pairwise(path):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(step, int):
             if not here:
@@ -176,6 +182,6 @@ def shots(operation: Operation) -> list[Shot]:
     return found
 
 
-def sample(found: list[Shot], size: int, seed: int) -> list[Shot]:
+def sample(found: list[T], size: int, seed: int) -> list[T]:
     """A seeded choice; all of them if there are fewer."""
     return random.Random(seed).sample(found, min(size, len(found)))

@@ -3,21 +3,18 @@
 A seeded sample runs by default; `SCM_FUZZ=full` sends every value to every place.
 """
 
-import os
 from urllib.parse import quote
 
 import asyncpg
 import httpx
 import pytest
 
-from tests.contract.evil import Shot, encode, sample, shots
+from tests.contract.evil import FULL, SEED, Shot, encode, sample, shots
 from tests.contract.spec import Operation, assert_problem, operations
 from tests.contract.world import copy
 from tests.support import Client
 
-FULL = os.environ.get("SCM_FUZZ") == "full"
-SEED = int(os.environ.get("SCM_FUZZ_SEED", "7"))
-SHOTS_EACH = 40
+SHOTS_EACH = 25
 
 
 async def _fire(shot: Shot, caller: Client) -> httpx.Response:

@@ -15,10 +15,12 @@ import pytest_asyncio
 
 from scm_api.core.db import Base
 from scm_api.core.runtime import Runtime
+from tests.contract.evil import FULL, SEED, sample
 from tests.contract.spec import Call, Operation, operations, resolve, walk
 from tests.contract.world import build, copy, digest
 from tests.support import Client, new_client
 
+ATTACKS_EACH = 15
 MARK = " Top-Secret-7f3a"
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 TENANT_TABLES = [t for t in Base.metadata.sorted_tables if "organization_id" in t.c]
@@ -131,7 +133,8 @@ async def test_ids_of_another_organization_lead_nowhere(
 ) -> None:
     attacker = await copy(session_admin, template)
     call = await operation.runnable(attacker)
-    for attack, must_fail in _attacks(operation, call, victim):
+    attacks = list(_attacks(operation, call, victim))
+    for attack, must_fail in attacks if FULL else sample(attacks, ATTACKS_EACH, SEED):
         response = await attack.send(attacker)
         assert response.status_code < 500, (attack, response.text)
         assert not _leaks(response, attack, victim), (attack, response.text)

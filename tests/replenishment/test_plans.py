@@ -158,7 +158,7 @@ async def test_only_arrivals_within_the_protection_interval_count(api: Client) -
     await company.plan()
     why = await company.explain("A")
     values = {step["name"]: Decimal(step["value"]) for step in why["steps"]}
-    assert (values["on_order"], values["position"]) == (30, 130)
+    assert [values["on_order"], values["position"]] == [30, 130]
 
 
 async def test_the_nearest_policy_that_sets_a_field_wins(api: Client) -> None:
@@ -346,7 +346,8 @@ async def test_suggestions_become_one_draft_order_a_supplier_and_only_once(api: 
     assert {(row["source_type"], row["status"]) for row in lines} == {("suggestion", "draft")}
     wanted = {row["id"]: Decimal(row["quantity"]) for row in rows}
     assert {str(row["source_id"]): row["quantity"] for row in lines} == wanted
-    for body in ({"where": {}}, {"ids": [rows[0]["id"]]}):
+    bodies: list[dict[str, Any]] = [{"where": {}}, {"ids": [rows[0]["id"]]}]
+    for body in bodies:
         again = await api.post("/v1/replenishment/suggestions/convert", body)
         assert (again.status_code, again.json()["code"]) == (409, "nothing_left_to_convert")
     # What is drafted is on its way: the next plan does not order it twice.

@@ -39,7 +39,7 @@ source as (
   order by si.item_id, si.priority, s.code
 ),
 flow as (
-  select m.item_id, l.warehouse_id, m.occurred_at,
+  select m.item_id, l.warehouse_id, $2::timestamptz - m.occurred_at as age,
          case when l.kind = 'internal' and e.status = 'unrestricted'
               then e.sign * m.quantity else 0 end as free,
          case when d.type = any($6::text[]) then -e.sign * m.quantity else 0 end as demand
@@ -51,21 +51,19 @@ flow as (
                  and l.warehouse_id is not null
   where m.organization_id = $1 and m.occurred_at > $4 {of_items_m}
   union all
-  select s.item_id, s.warehouse_id, s.occurred_at, 0, s.quantity
+  select s.item_id, s.warehouse_id, $2::timestamptz - s.occurred_at, 0, s.quantity
   from shortage s where s.organization_id = $1 and s.occurred_at > $4 {of_items_s}
 ),
 past as (
-  select f.item_id, f.warehouse_id,
-         coalesce(sum(f.free) filter (where f.occurred_at > $2::timestamptz - $3::interval / 2), 0) as half,
-         coalesce(sum(f.free) filter (where f.occurred_at > $2::timestamptz - $3::interval), 0) as whole,
-         sum(f.free) as twice,
-         coalesce(sum(f.demand) filter (where f.occurred_at > $2::timestamptz - $3::interval), 0) as demand_now,
-         coalesce(sum(f.demand) filter (
-           where f.occurred_at > $2::timestamptz - $3::interval * 1.5
-             and f.occurred_at <= $2::timestamptz - $3::interval / 2), 0) as demand_middle,
-         coalesce(sum(f.demand) filter (where f.occurred_at <= $2::timestamptz - $3::interval), 0)
-           as demand_start
-  from flow f group by f.item_id, f.warehouse_id
+  select item_id, warehouse_id,
+         sum(free) filter (where age < $3::interval / 2) as half,
+         sum(free) filter (where age < $3::interval) as whole,
+         sum(free) as twice,
+         sum(demand) filter (where age < $3::interval) as demand_now,
+         sum(demand) filter (where age >= $3::interval / 2 and age < $3::interval * 1.5)
+           as demand_middle,
+         sum(demand) filter (where age >= $3::interval) as demand_start
+  from flow group by item_id, warehouse_id
 )
 select p.item_id, p.warehouse_id, i.sku, w.code as warehouse,
        i.status = 'active' and w.is_active as is_active,
@@ -176,8 +174,8 @@ group by s.source_id, c.line_id, l.line_no, s.source_number, s.item_id, s.wareho
 """
 _UNCONFIRMED = """
 select o.id as order_id, o.number, o.supplier_id, o.issued_at, o.confirmation_status,
-       o.next_due_on, o.amount, o.currency, floor(extract(epoch from $2::timestamptz - o.issued_at) / 86400)::int
-         as days_waiting
+       o.next_due_on, o.amount, o.currency,
+       floor(extract(epoch from $2::timestamptz - o.issued_at) / 86400)::int as days_waiting
 from purchase_order o
 where o.organization_id = $1 and o.status = 'issued' and o.next_due_on is not null
   and o.confirmation_status in ('none', 'partial')

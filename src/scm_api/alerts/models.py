@@ -47,7 +47,9 @@ class Alert(Versioned, Base):
     kind: Mapped[str] = mapped_column(String(32))
     severity: Mapped[str] = mapped_column(String(16))
     status: Mapped[str] = mapped_column(String(16), server_default="open")
-    # The subject: an item in a warehouse, an order, or an order's line. An order line's item and
+    # The subject as one text, by which a condition finds its alert.
+    subject: Mapped[str] = mapped_column(String(80))
+    # What that is: an item in a warehouse, an order, or an order's line. An order line's item and
     # warehouse, and the supplier concerned, stand here too, so that lists can filter by them.
     item_id: Mapped[UUID | None]
     warehouse_id: Mapped[UUID | None]
@@ -84,7 +86,7 @@ class Alert(Versioned, Base):
             f"({_one_of('kind', STOCK_KINDS)}) = (order_id is null) "
             "and (order_id is not null or (item_id is not null and warehouse_id is not null)) "
             "and (kind = 'late_order') = (order_line_id is not null)",
-            name="subject",
+            name="about",
         ),
         CheckConstraint("(status = 'snoozed') = (snoozed_until is not null)", name="snoozed"),
         CheckConstraint(
@@ -99,13 +101,9 @@ class Alert(Versioned, Base):
             "uq_alert_subject",
             "organization_id",
             "kind",
-            "item_id",
-            "warehouse_id",
-            "order_id",
-            "order_line_id",
+            "subject",
             unique=True,
             postgresql_where=text("status <> 'resolved'"),
-            postgresql_nulls_not_distinct=True,
         ),
         Index("ix_alert_page", "organization_id", "first_raised_at", "id"),
         Index("ix_alert_item_id", "organization_id", "item_id", "warehouse_id"),

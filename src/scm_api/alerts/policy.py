@@ -102,6 +102,13 @@ class Condition:
     supplier_id: UUID | None = None
     actions: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def subject(self) -> str:
+        """What it is about, as one text: the same condition always has the same."""
+        if self.order_id is None:
+            return f"{self.item_id}/{self.warehouse_id}"
+        return str(self.order_line_id or self.order_id)
+
 
 def stock_evidence(
     figures: Figures, rules: Mapping[str, Rule]

@@ -67,51 +67,43 @@ async def write_rule(tx: Tx, rule: Rule) -> bool:
     return written is not None
 
 
-# Subjects are compared with the nil UUID for what they do not have, so that the join can hash.
+# The join finds each alert through the unique index of subjects, whatever the planner expects.
 _RAISE = """
 with given as (
-  select g.*, coalesce(g.item_id, $11) as item_key, coalesce(g.warehouse_id, $11) as warehouse_key,
-         coalesce(g.order_id, $11) as order_key, coalesce(g.order_line_id, $11) as line_key
-  from (
-    select id, kind, item_id, warehouse_id, order_id, order_line_id, supplier_id, severity,
-           evidence::jsonb as evidence, actions::jsonb as actions
-    from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[],
-                $10::text[], $12::text[], $13::text[])
-      as u(id, kind, item_id, warehouse_id, order_id, order_line_id, supplier_id, severity,
-           evidence, actions)
-  ) g
+  select id, kind, subject, item_id, warehouse_id, order_id, order_line_id, supplier_id, severity,
+         evidence::jsonb as evidence, actions::jsonb as actions
+  from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[],
+              $10::text[], $11::text[], $12::text[], $13::text[])
+    as u(id, kind, item_id, warehouse_id, order_id, order_line_id, supplier_id, severity, subject,
+         evidence, actions)
 ),
-live as (
-  select a.id, a.raised_count, g.id as given_id, g.kind, g.severity, g.item_id, g.warehouse_id,
-         g.order_id, g.order_line_id, g.evidence, g.actions, g.supplier_id,
+matched as (
+  select g.*, a.id as alert_id, a.raised_count,
          a.status = 'snoozed' and a.snoozed_until <= $2 as is_awake,
          a.severity <> g.severity as is_changed,
          a.last_seen_at < $2 - interval '1 hour'
            or a.latest - 'as_of' <> g.evidence - 'as_of' as is_news
   from given g
-  join alert a on a.organization_id = $1 and a.status <> 'resolved' and a.kind = g.kind
-    and coalesce(a.item_id, $11) = g.item_key
-    and coalesce(a.warehouse_id, $11) = g.warehouse_key
-    and coalesce(a.order_id, $11) = g.order_key
-    and coalesce(a.order_line_id, $11) = g.line_key
+  left join alert a on a.organization_id = $1 and a.status <> 'resolved' and a.kind = g.kind
+                   and a.subject = g.subject
 ),
 seen as (
   update alert a
-  set last_seen_at = $2, latest = live.evidence, actions = live.actions,
-      supplier_id = live.supplier_id, severity = live.severity,
-      status = case when live.is_awake then 'open' else a.status end,
-      snoozed_until = case when live.is_awake then null else a.snoozed_until end,
-      raised_count = a.raised_count + live.is_awake::int,
+  set last_seen_at = $2, latest = m.evidence, actions = m.actions,
+      supplier_id = m.supplier_id, severity = m.severity,
+      status = case when m.is_awake then 'open' else a.status end,
+      snoozed_until = case when m.is_awake then null else a.snoozed_until end,
+      raised_count = a.raised_count + m.is_awake::int,
       -- What was only seen again is not changed: the version people hold stays good.
-      version = a.version + (live.is_awake or live.is_changed)::int,
-      updated_at = case when live.is_awake or live.is_changed then $2 else a.updated_at end
+      version = a.version + (m.is_awake or m.is_changed)::int,
+      updated_at = case when m.is_awake or m.is_changed then $2 else a.updated_at end
   -- The same numbers again within the hour are not worth a write.
-  from live where a.organization_id = $1 and a.id = live.id
-    and (live.is_awake or live.is_changed or live.is_news)
+  from matched m where a.organization_id = $1 and a.id = m.alert_id
+    and (m.is_awake or m.is_changed or m.is_news)
 ),
 fresh as (
-  select g.*, row_number() over (order by g.id) as place, count(*) over () as total
-  from given g where not exists (select from live where live.given_id = g.id)
+  select m.*, row_number() over (order by m.id) as place, count(*) over () as total
+  from matched m where m.alert_id is null
 ),
 series as (
   insert into number_series (organization_id, kind, last)
@@ -120,27 +112,26 @@ series as (
   returning last
 ),
 raised as (
-  insert into alert (organization_id, id, number, kind, severity, status, item_id, warehouse_id,
-                     order_id, order_line_id, supplier_id, evidence, latest, actions,
+  insert into alert (organization_id, id, number, kind, severity, status, subject, item_id,
+                     warehouse_id, order_id, order_line_id, supplier_id, evidence, latest, actions,
                      first_raised_at, last_seen_at, created_at, updated_at)
   select $1, f.id, 'AL-' || lpad(n.digits, greatest(length(n.digits), 6), '0'), f.kind, f.severity,
-         'open', f.item_id, f.warehouse_id, f.order_id, f.order_line_id, f.supplier_id, f.evidence,
-         f.evidence, f.actions, $2, $2, $2, $2
+         'open', f.subject, f.item_id, f.warehouse_id, f.order_id, f.order_line_id, f.supplier_id,
+         f.evidence, f.evidence, f.actions, $2, $2, $2, $2
   from series
   cross join fresh f
   cross join lateral (select (series.last - f.total + f.place)::text as digits) n
   order by f.place
   returning *
 )
-select id, kind, severity, item_id, warehouse_id, order_id, order_line_id,
+select alert_id as id, kind, severity, item_id, warehouse_id, order_id, order_line_id,
        raised_count + is_awake::int as raised_count, is_awake as is_raised,
        case when is_awake then evidence end as evidence
-from live
+from matched where alert_id is not null
 union all
 select id, kind, severity, item_id, warehouse_id, order_id, order_line_id, 1, true, evidence
 from raised
 """
-_NIL = UUID(int=0)
 
 
 async def raise_(
@@ -164,7 +155,7 @@ async def raise_(
         [c.order_line_id for c in conditions],
         [c.supplier_id for c in conditions],
         [severities[c.kind] for c in conditions],
-        _NIL,
+        [c.subject for c in conditions],
         [to_json(c.evidence).decode() for c in conditions],
         [to_json(c.actions).decode() for c in conditions],
     )

@@ -1,5 +1,6 @@
 """Use cases of alerts: what people do with them, and the rules they set."""
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -61,9 +62,11 @@ __all__ = [
     "sweep",
 ]
 
-NOT_IN_THE_FUTURE = problems.Rule(
-    "not_in_the_future", Text("{field} must lie in the future.", "{field} 须为将来的时间。")
+NOT_AHEAD = problems.Rule(
+    "not_in_the_future",
+    Text("Must lie ahead, at most {days} days.", "须为将来时间,最多 {days} 天之后。"),
 )
+_SNOOZE_AT_MOST = timedelta(days=3660)
 NOT_OF_THIS_KIND = problems.Rule(
     "threshold_of_another_kind",
     Text("A rule for {kind} has no {name}.", "{kind} 规则没有 {name}。"),
@@ -134,10 +137,11 @@ async def acknowledge(tx: Tx, key: str, body: AlertAction, if_match: int | None)
 
 
 async def snooze(tx: Tx, key: str, body: AlertSnooze, if_match: int | None) -> AlertRead:
-    """Silence it until a time. Raises like `acknowledge`, and `Invalid` for a time gone by."""
+    """Silence it until a time. Raises like `acknowledge`, and `Invalid` for a time gone by or
+    more than ten years ahead."""
     alert = await _locked(tx, key, "snooze", body, if_match)
-    if body.until <= tx.now:
-        raise Invalid([NOT_IN_THE_FUTURE.at("/until", field="until")])
+    if not tx.now < body.until <= tx.now + _SNOOZE_AT_MOST:
+        raise Invalid([NOT_AHEAD.at("/until", days=_SNOOZE_AT_MOST.days)])
     values = {"status": "snoozed", "snoozed_until": body.until}
     await documents.write(tx, alert, values, kind="alert")
     tx.emit(AlertSnoozed(alert.id, **_subject(alert), until=body.until))

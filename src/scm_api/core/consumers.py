@@ -3,21 +3,36 @@
 The bookmark moves in the transaction of the consumer's effects, so every event counts exactly once.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
+import structlog
 from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scm_api.core import outbox
-from scm_api.core.db import Base, Owned
+from scm_api.core.db import Base, Owned, is_connection_lost
 from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Principal, Tx
 
+logger = structlog.get_logger()
 Consumer = Callable[[Tx, Sequence[asyncpg.Record]], Awaitable[None]]
 _consumers: dict[str, tuple[Consumer, list[str]]] = {}
 _BATCH = 500
+
+
+class _Rest(NamedTuple):
+    until: float
+    pause: float
+
+
+# Where a consumer failed lately, and for how long it is left alone there.
+_resting: dict[tuple[str, UUID], _Rest] = {}
+_NEVER = _Rest(0.0, 0.5)
+_LONGEST_PAUSE = 60.0
 
 
 class EventConsumer(Owned, Base):
@@ -54,20 +69,37 @@ where exists (
 """
 
 
-async def run_once(runtime: Runtime) -> int:
-    """Hand every consumer one batch of each organization's new events; gives their number."""
+async def run_once(runtime: Runtime, *, is_strict: bool = False) -> int:
+    """Hand every consumer one batch of each organization's new events; gives their number.
+
+    A consumer that fails on an organization's events keeps its bookmark there and is asked again
+    after a growing pause; it holds up nobody else (unless `is_strict`: then its error is raised).
+    """
     handled = 0
     for name in _consumers:
         async with runtime.database.system() as driver:
             behind = [row["id"] for row in await driver.fetch(_BEHIND, name)]
         for organization_id in behind:
-            handled += await _advance(runtime, name, organization_id)
+            place = name, organization_id
+            if not is_strict and _resting.get(place, _NEVER).until > time.monotonic():
+                continue
+            try:
+                handled += await _advance(runtime, name, organization_id)
+                _resting.pop(place, None)
+            except Exception as error:
+                if is_strict or is_connection_lost(error):
+                    raise
+                pause = min(_LONGEST_PAUSE, 2 * _resting.get(place, _NEVER).pause)
+                _resting[place] = _Rest(time.monotonic() + pause, pause)
+                logger.exception(
+                    "consumer_failed", consumer=name, organization_id=str(organization_id)
+                )
     return handled
 
 
 async def drain(runtime: Runtime) -> None:
     """Run until no consumer has anything left to read."""
-    while await run_once(runtime):
+    while await run_once(runtime, is_strict=True):
         pass
 
 

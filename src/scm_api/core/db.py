@@ -193,3 +193,16 @@ def is_transient(error: BaseException) -> bool:
             return True
         cause = cause.__cause__
     return False
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """The server went away or shuts down: what ran was rolled back, through no fault of its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, asyncpg.PostgresError):
+            state = cause.sqlstate or ""
+            return state.startswith("08") or state in ("57P01", "57P02", "57P03", "25P03")
+        if isinstance(cause, asyncpg.InterfaceError | OSError):
+            return True
+        cause = cause.__cause__
+    return False

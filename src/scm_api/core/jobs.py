@@ -21,7 +21,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scm_api.core import outbox
-from scm_api.core.db import Base, Identified, problem_for
+from scm_api.core.db import (
+    Base,
+    Identified,
+    is_connection_lost,
+    is_transient,
+    problem_for,
+)
 from scm_api.core.errors import IllegalTransition, InternalError, NotFound, Problem
 from scm_api.core.ids import uuid7
 from scm_api.core.runtime import Runtime
@@ -67,6 +73,10 @@ class Canceled(Exception):
     """The caller asked the running job to stop."""
 
 
+class HeldElsewhere(ConnectionError):
+    """Another worker has this job in hand; the queue shall deliver it again later."""
+
+
 @dataclass
 class Work:
     """What a job handler gets: its parameters, its process, and a way to tell how far it is."""
@@ -77,7 +87,7 @@ class Work:
     params: dict[str, Any]
 
     async def progress(self, done: int, total: int | None, unit: str, message: str = "") -> None:
-        """Show progress at once, outside the job's own transaction; raises `Canceled` on request."""
+        """Show progress at once, outside the job's own transaction; raises `Canceled`."""
         async with self._aside() as tx:
             cancel = await tx.fetchval(
                 """
@@ -188,7 +198,11 @@ async def request_cancel(tx: Tx, job_id: UUID) -> asyncpg.Record:
 
 
 async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
-    """Run one job to its end; a job that has already ended is left alone."""
+    """Run one job to its end; a job that has already ended is left alone.
+
+    What the job itself runs into is its result. When the database goes away, or another worker is
+    at it, the error is raised: the job stays `running` and is delivered again.
+    """
     system = Principal("system", organization_id, "worker", organization_id, frozenset("*"))
     async with runtime.database.transaction(system, now=runtime.clock()) as tx:
         row = await tx.fetchrow(
@@ -218,6 +232,8 @@ async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
     except Canceled:
         await _end(work, "canceled", error=None)
     except Exception as error:
+        if is_transient(error) or is_connection_lost(error):
+            raise
         problem = error if isinstance(error, Problem) else problem_for(error)
         if problem is None:
             logger.exception("job_failed", kind=row["kind"], job_id=str(job_id))
@@ -230,9 +246,11 @@ async def _run_in_transaction(work: Work, handler: Handler) -> None:
     async with runtime.database.transaction(
         work.principal, now=runtime.clock(), request_id=str(work.job_id)
     ) as tx:
-        # Two workers may hold the same job after a lost heartbeat; the second waits here, then
-        # finds it ended.
-        await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(work.job_id))
+        # Two workers may hold the same job after a lost heartbeat. The second does not wait (that
+        # would end in a lock timeout), it comes back and then finds the job ended.
+        lock = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
+        if not await tx.fetchval(lock, str(work.job_id)):
+            raise HeldElsewhere(f"job {work.job_id} is in other hands")
         if (await find(tx, work.job_id))["status"] != "running":
             return
         result = await handler(tx, work)
@@ -256,7 +274,7 @@ async def _end(work: Work, status: str, error: dict[str, Any] | None) -> None:
         await tx.execute(
             """
             update job set status = $3, error = $4::text::jsonb, finished_at = $5
-            where organization_id = $1 and id = $2
+            where organization_id = $1 and id = $2 and status = 'running'
             """,
             tx.organization_id,
             work.job_id,

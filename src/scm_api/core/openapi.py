@@ -30,6 +30,7 @@ _TAGS = {
     "purchase-orders": "Orders from draft to closed: lines, dates, answers, changes.",
     "receipts": "Goods that arrived: one call moves order, stock and cost.",
     "alerts": "What needs attention, on which numbers, and what could be done about it.",
+    "kpis": "Key figures from the ledger, each with its formula and inputs, for any past period.",
     "alert-rules": "When alerts are raised, per kind.",
     "jobs": "Background work with progress.",
     "events": "The change feed: everything that happened, in an order that never skips.",

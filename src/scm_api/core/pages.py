@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import Field
 from pydantic_core import from_json, to_json
-from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -38,7 +38,7 @@ class PageParams(Strict):
 class PageOf:
     """The rows of one page and where the next begins."""
 
-    rows: Sequence[Row[*tuple[Any, ...]]]
+    rows: Sequence[Any]
     next_cursor: str | None
     total: int | None
 
@@ -62,10 +62,10 @@ _DECODERS: dict[type, Any] = {
 }
 
 
-def _fingerprint(params: PageParams, order: Order) -> str:
+def _mark(params: PageParams, order: Sequence[str]) -> str:
+    """What a cursor belongs to: these filters in this order."""
     filters = params.model_dump(mode="json", exclude={"limit", "cursor", "include_total"})
-    names = [f"{column}{'-' if descending else '+'}" for column, descending in order]
-    return hashlib.sha256(to_json([filters, names])).hexdigest()[:12]
+    return hashlib.sha256(to_json([filters, order])).hexdigest()[:12]
 
 
 def _encode(values: Sequence[Any], mark: str) -> str:
@@ -79,28 +79,28 @@ def _text(value: Any) -> Any:
     return value if isinstance(value, int | str) else str(value)
 
 
-def _decode(cursor: str, mark: str, order: Order) -> list[Any]:
+def _decode(cursor: str, mark: str, types: Sequence[type]) -> list[Any]:
     try:
         plain = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
         stored, *values = from_json(plain)
-        if stored != mark or len(values) != len(order):
+        if stored != mark or len(values) != len(types):
             raise ValueError("a cursor of another list")
-        return [
-            _DECODERS[column.type.python_type](value)
-            for (column, _), value in zip(order, values, strict=True)
-        ]
+        return [_DECODERS[kind](value) for kind, value in zip(types, values, strict=True)]
     except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as error:
         raise Invalid([INVALID_CURSOR.at_parameter("cursor")]) from error
 
 
 def _after(order: Order, values: Sequence[Any]) -> ColumnElement[bool]:
-    # (a, b) > (x, y) written out, because the directions of the columns may differ.
+    # (a, b) > (x, y) written out, because the directions of the columns may differ; the bound on
+    # the first column alone is what an index can seek to.
     branches = []
     for depth, (column, descending) in enumerate(order):
         same = [c == v for (c, _), v in zip(order[:depth], values, strict=False)]
         beyond = column < values[depth] if descending else column > values[depth]
         branches.append(and_(*same, beyond))
-    return or_(*branches)
+    first, descending = order[0]
+    bound = first <= values[0] if descending else first >= values[0]
+    return and_(bound, or_(*branches))
 
 
 async def page(
@@ -113,7 +113,7 @@ async def page(
 
     The ordering columns must be among the selected ones and never null.
     """
-    mark = _fingerprint(params, order)
+    mark = _mark(params, [f"{column}{'-' if descending else '+'}" for column, descending in order])
     total = None
     if params.include_total:
         counted = select(func.count()).select_from(statement.subquery())
@@ -121,10 +121,62 @@ async def page(
     columns = [column for column, _ in order]
     paged = statement.add_columns(*columns)
     if params.cursor is not None:
-        paged = paged.where(_after(order, _decode(params.cursor, mark, order)))
+        values = _decode(params.cursor, mark, [c.type.python_type for c in columns])
+        paged = paged.where(_after(order, values))
     paged = paged.order_by(*(c.desc() if down else c.asc() for c, down in order))
     rows = (await tx.session.execute(paged.limit(params.limit + 1))).all()
     if len(rows) <= params.limit:
         return PageOf(rows, None, total)
     rows = rows[: params.limit]
     return PageOf(rows, _encode(rows[-1][-len(order) :], mark), total)
+
+
+@dataclass
+class Conditions:
+    """The WHERE of a plain SQL list: fixed texts with `{}` where a value goes as a parameter."""
+
+    texts: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, text: str, *values: Any) -> None:
+        """One more condition; all of them must hold."""
+        places = [f"${len(self.values) + n}" for n in range(1, len(values) + 1)]
+        self.values += values
+        self.texts.append(text.format(*places))
+
+
+async def sql_page(
+    tx: Tx,
+    columns: str,
+    source: str,
+    conditions: Conditions,
+    params: PageParams,
+    order: Sequence[tuple[str, type]],
+) -> PageOf:
+    """One page of `select columns from source`, ascending by (expression, type) pairs, the last one
+    unique: the way of hot lists, in a third of the time a composed statement takes."""
+    mark = _mark(params, [expression for expression, _ in order])
+    where = " and ".join(conditions.texts) or "true"
+    total = None
+    if params.include_total:
+        counted = f"select count(*) from {source} where {where}"
+        total = await tx.fetchval(counted, *conditions.values)
+    arguments = list(conditions.values)
+    if params.cursor is not None:
+        arguments += _decode(params.cursor, mark, [kind for _, kind in order])
+        places = [f"${len(conditions.values) + n}" for n in range(1, len(order) + 1)]
+        left = ", ".join(expression for expression, _ in order)
+        where += f" and ({left}) > ({', '.join(places)})"
+    keys = ", ".join(f"{expression} as key_{n}" for n, (expression, _) in enumerate(order))
+    by = ", ".join(expression for expression, _ in order)
+    arguments.append(params.limit + 1)
+    rows = await tx.fetch(
+        f"select {columns}, {keys} from {source} where {where} order by {by} "
+        f"limit ${len(arguments)}",
+        *arguments,
+    )
+    if len(rows) <= params.limit:
+        return PageOf(rows, None, total)
+    last = rows[params.limit - 1]
+    keys_of_last = [last[f"key_{n}"] for n in range(len(order))]
+    return PageOf(rows[: params.limit], _encode(keys_of_last, mark), total)

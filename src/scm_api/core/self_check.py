@@ -94,9 +94,7 @@ async def _role(driver: asyncpg.Connection) -> list[Finding]:
     if role["owners"]:
         owners = ", ".join(role["owners"])
         found.append(
-            Finding(
-                "role", f"{name} is, or may become, the owner of the tables ({owners}).", mend
-            )
+            Finding("role", f"{name} is, or may become, the owner of the tables ({owners}).", mend)
         )
     return found
 

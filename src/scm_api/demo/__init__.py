@@ -1,3 +1,3 @@
-"""The demo: a year of a small wholesaler, replayed through the services, then planned and served."""
+"""The demo: a year of a small wholesaler, lived through the services, then planned and served."""
 
 from scm_api.demo.command import run as run

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 REVIEW_DAYS = 14
-SAFETY_DAYS = 10
+SAFETY_DAYS = 21
 LOOK_BACK_DAYS = 56
-LEAD_TIME_ALLOWANCE = 1.3
+LEAD_TIME_ALLOWANCE = 1.5
 
 
 @dataclass(frozen=True)

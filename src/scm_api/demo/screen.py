@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -10,6 +10,8 @@ from rich.rule import Rule
 from rich.table import Table
 
 from scm_api.demo.figures import Figures
+
+Number: TypeAlias = int | float | Decimal
 
 
 def progress(console: Console) -> Progress:
@@ -33,7 +35,7 @@ def heading(console: Console, text: str) -> None:
 def before_and_after(console: Console, before: Figures, after: Figures) -> None:
     """Two moments side by side."""
     kinds = sorted(before.open_alerts.keys() | after.open_alerts.keys())
-    rows = [
+    rows: list[tuple[str, Number, Number]] = [
         ("stock value", before.stock_value, after.stock_value),
         ("units on hand", before.units_on_hand, after.units_on_hand),
         ("units on order", before.units_on_order, after.units_on_order),
@@ -50,11 +52,14 @@ def before_and_after(console: Console, before: Figures, after: Figures) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for name, old, new in rows:
-        table.add_row(name, number(old), number(new), f"{number(new - old, sign=True)}")
+        change = Decimal(new) - Decimal(old)
+        table.add_row(name, number(old), number(new), number(change, sign=True))
     console.print(table)
 
 
-def table(console: Console, head: Sequence[str], rows: Sequence[Sequence[Any]], **look: Any) -> None:
+def table(
+    console: Console, head: Sequence[str], rows: Sequence[Sequence[Any]], **look: Any
+) -> None:
     """A table; numbers to the right."""
     made = Table(*head, **look)
     for place, column in enumerate(made.columns):
@@ -65,7 +70,8 @@ def table(console: Console, head: Sequence[str], rows: Sequence[Sequence[Any]], 
     console.print(made)
 
 
-def number(value: int | float | Decimal, *, sign: bool = False) -> str:
+def number(value: Number, *, sign: bool = False) -> str:
     """With thousands separators, and decimals only where they matter."""
-    places = 0 if value == int(value) or abs(value) >= 1000 else 2
+    size = abs(float(value))
+    places = 0 if size.is_integer() or size >= 1000 else 2
     return f"{value:{'+' if sign else ''},.{places}f}"

@@ -1,4 +1,4 @@
-"""The main job, told on the last days: plan, understand, order, confirm, receive, and look again."""
+"""The main job, told on the last days: plan, understand, order, confirm, receive, look again."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -77,9 +77,7 @@ class Story:
         """Queue a plan and run its job here, showing what the job shows."""
         world = self.world
         async with world.transaction() as tx:
-            plan_id, job_id = await replenishment.start(
-                tx, PlanCreate(as_of=world.clock.now.date())
-            )
+            _, job_id = await replenishment.start(tx, PlanCreate(as_of=world.clock.now.date()))
         running = asyncio.create_task(jobs.run(world.runtime, world.organization_id, job_id))
         with screen.progress(self.console) as bars:
             bar = bars.add_task("Planning", total=None, note="")
@@ -114,7 +112,7 @@ class Story:
                 suggestion.stockout_on or "",
                 suggestion.arrives_on,
             )
-            for suggestion, item, warehouse, supplier in page.rows
+            for suggestion, item, warehouse, supplier, *_ in page.rows
         ]
         head = ["item", "name", "warehouse", "supplier", "order", "runs out on", "arrives on"]
         screen.table(self.console, head, rows, title="The first suggestions")
@@ -144,7 +142,9 @@ class Story:
             ]
             day = world.company.days[self.index]
             arrives_on = trade.expect(read.number, day, supplier, lines)
-            rows.append((read.number, read.supplier.name, len(lines), read.amount.amount, arrives_on))
+            rows.append(
+                (read.number, read.supplier.name, len(lines), read.amount.amount, arrives_on)
+            )
         self._split_the_first_delivery([row[0] for row in rows])
         head = ["order", "supplier", "lines", f"amount {world.company.currency}", "will arrive"]
         screen.table(self.console, head, rows)
@@ -166,9 +166,7 @@ class Story:
             if units > now
         ]
         coming[day][coming[day].index(first)] = replace(first, lines=part)
-        later = self.world.company.days[
-            self.world.company.days.index(day) + DAYS_UNTIL_SECOND_PART
-        ]
+        later = self.world.company.days[self.world.company.days.index(day) + DAYS_UNTIL_SECOND_PART]
         coming[later].append(Coming(first.number, rest))
 
     async def _live(self, last: int) -> None:
@@ -194,8 +192,8 @@ class Story:
         async with self.world.transaction() as tx:
             changes = await alert_changes(tx, since)
         self.console.print(
-            f"Since the orders went out, {changes.raised} alerts rose and {changes.cleared} cleared "
-            "by themselves, because what they warned of was over."
+            f"Since the orders went out, {changes.raised} alerts rose and {changes.cleared} "
+            "cleared by themselves, because what they warned of was over."
         )
 
 
@@ -211,5 +209,3 @@ def _explain(console: Console, explained: dict[str, Any]) -> None:
         for step in explained["steps"]
     ]
     screen.table(console, ["step", "formula", "value"], rows)
-
-

@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from scm_api.core.schemas import ItemReference
 from scm_api.core.tx import Tx
 from scm_api.demo import buyer
 from scm_api.demo.world import World, at, reference, whole
@@ -26,7 +27,6 @@ from scm_api.purchase_orders.schemas import (
 from scm_api.receipts import service as receipts
 from scm_api.receipts.schemas import OrderReference, ReceiptCreate, ReceiptLineCreate
 from scm_api.sample import arrival_day
-from scm_api.core.schemas import ItemReference
 from scm_api.stock import service as stock
 from scm_api.stock import shortage_service as shortages
 from scm_api.stock.ledger import NewDocument, NewLine
@@ -155,7 +155,8 @@ class Trade:
             return
         sources = self.world.primary_sources()
         terms = [sources[item.sku] for item in company.items]
-        demand = buyer.daily_demand(company.sales[:, :, :index], company.opening)
+        past = company.sales[:, :, max(0, index - buyer.LOOK_BACK_DAYS) : index]
+        demand = buyer.daily_demand(past.astype(np.int64), company.opening.astype(np.int64))
         wanted: list[tuple[int, list[buyer.Need]]] = []
         for s in due:
             code = company.suppliers[s].code

@@ -1,4 +1,4 @@
-"""The demo's organization: who acts in it, at what time, and its master data from the sample company.
+"""The demo's organization: who acts in it, at what time, and its master data.
 
 Rule: everything is written by the services, as callers of the API would have it written.
 """

@@ -4,21 +4,21 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, func, literal, or_, select
+from sqlalchemy import func, or_, select
 
 from scm_api.core import pages
-from scm_api.core.pages import PageOf
+from scm_api.core.pages import Conditions, PageOf, sql_page
 from scm_api.core.tx import Tx
 from scm_api.items import search
 from scm_api.items.category_schemas import CategoryFilter
-from scm_api.items.models import Category, Item, ItemBarcode, ItemSearch
+from scm_api.items.models import Category, Item
 from scm_api.items.policy import key_of
 from scm_api.items.schemas import ItemFilter
 
 # Up to so many hits a search sorts them; beyond, it walks the list.
 _FEW = 1000
-_STORED = """
-select i.*, c.code as category_code, c.name as category_name,
+_COLUMNS = """
+i.*, c.code as category_code, c.name as category_name,
        (select coalesce(jsonb_agg(jsonb_build_array(u.unit, u.numerator, u.denominator)
                                   order by u.unit), '[]')
         from item_unit u where u.organization_id = $1 and u.item_id = i.id) as units,
@@ -28,10 +28,9 @@ select i.*, c.code as category_code, c.name as category_name,
                                   order by r.system, r.reference), '[]')
         from item_external_reference r
         where r.organization_id = $1 and r.item_id = i.id) as external_references
-from item i
-left join category c on c.organization_id = $1 and c.id = i.category_id
-where i.organization_id = $1
 """
+_SOURCE = "item i left join category c on c.organization_id = $1 and c.id = i.category_id"
+_STORED = f"select {_COLUMNS} from {_SOURCE} where i.organization_id = $1"
 
 
 async def stored(
@@ -78,15 +77,27 @@ async def facts(tx: Tx, ids: Collection[UUID], sku_keys: Collection[str]) -> lis
         from item i
         left join item_unit u on u.organization_id = i.organization_id and u.item_id = i.id
         where i.organization_id = $1
-          and i.id in (select id from item where organization_id = $1 and id = any($2)
-                       union all
-                       select id from item where organization_id = $1 and sku_key = any($3))
+          and i.id = any(array(select id from item where organization_id = $1 and id = any($2)
+                               union all
+                               select id from item
+                               where organization_id = $1 and sku_key = any($3)))
         group by i.organization_id, i.id
         """,
         tx.organization_id,
         list(ids),
         list(sku_keys),
     )
+
+
+async def id_of(tx: Tx, *, id: UUID | None, sku: str | None) -> UUID | None:
+    """The id of the item with this id or SKU."""
+    column, value = ("id", id) if sku is None else ("sku_key", key_of(sku))
+    found: UUID | None = await tx.fetchval(
+        f"select id from item where organization_id = $1 and {column} = $2",
+        tx.organization_id,
+        value,
+    )
+    return found
 
 
 async def find(tx: Tx, *, id: UUID | None = None, sku: str | None = None) -> Item | None:
@@ -96,28 +107,41 @@ async def find(tx: Tx, *, id: UUID | None = None, sku: str | None = None) -> Ite
     return (await tx.session.execute(statement)).scalar_one_or_none()
 
 
+_IN_CATEGORY = """
+i.category_id in (
+  with recursive tree as (
+    select id from category where organization_id = $1 and id = {}
+    union
+    select c.id from category c join tree t on c.parent_id = t.id where c.organization_id = $1
+  )
+  select id from tree)
+"""
+
+
 async def list_items(
     tx: Tx, wanted: ItemFilter, category_id: UUID | None, gtin: str | None
 ) -> PageOf:
-    """A page of item ids by SKU. `category_id` and `gtin` are the filters, already looked up."""
-    statement = select(Item.id).where(Item.organization_id == tx.organization_id)
+    """A page of whole items by SKU. `category_id` and `gtin` are the filters, already looked up."""
+    conditions = Conditions()
+    conditions.add("i.organization_id = {}", tx.organization_id)
     if wanted.status is not None:
-        statement = statement.where(Item.status == wanted.status)
+        conditions.add("i.status = {}", wanted.status)
     if category_id is not None:
-        statement = statement.where(Item.category_id.in_(_with_descendants(tx, category_id)))
+        conditions.add(_IN_CATEGORY, category_id)
     if gtin is not None:
-        barcode = select(ItemBarcode.item_id).where(
-            ItemBarcode.organization_id == tx.organization_id, ItemBarcode.gtin == gtin
+        conditions.add(
+            "i.id = (select item_id from item_barcode where organization_id = $1 and gtin = {})",
+            gtin,
         )
-        statement = statement.where(Item.id.in_(barcode))
     if wanted.updated_since is not None:
-        statement = statement.where(Item.updated_at >= wanted.updated_since)
+        conditions.add("i.updated_at >= {}", wanted.updated_since)
     if wanted.q and wanted.q.strip():
-        statement = statement.where(await _matches(tx, wanted.q))
-    return await pages.page(tx, statement, wanted, [(Item.sku, False), (Item.id, False)])
+        await _match(tx, wanted.q, conditions)
+    order = [("i.sku", str), ("i.id", UUID)]
+    return await sql_page(tx, _COLUMNS, _SOURCE, conditions, wanted, order)
 
 
-async def _matches(tx: Tx, question: str) -> ColumnElement[bool]:
+async def _match(tx: Tx, question: str, conditions: Conditions) -> None:
     """The condition that an item holds every word of a question.
 
     A rare match is fetched by id. A common one is cheaper to look for along the list itself: a
@@ -126,29 +150,14 @@ async def _matches(tx: Tx, question: str) -> ColumnElement[bool]:
     grams, patterns = search.asked(question)
     rows = await tx.fetch("select find_items($1, $2) limit $3", grams, patterns, _FEW + 1)
     if len(rows) <= _FEW:
-        return Item.id == any_(literal([row[0] for row in rows], ARRAY(Uuid)))
+        conditions.add("i.id = any({}::uuid[])", [row[0] for row in rows])
+        return
     # A subquery as a value stays a test of one row; `exists` would become a join.
-    words = (
-        select(ItemSearch.words)
-        .where(
-            ItemSearch.organization_id == Item.organization_id,
-            ItemSearch.item_id == Item.id,
-        )
-        .scalar_subquery()
+    conditions.add(
+        "(select s.words from item_search s where s.organization_id = $1 and s.item_id = i.id) "
+        "like all ({}::text[])",
+        patterns,
     )
-    return and_(*(words.like(pattern) for pattern in patterns))
-
-
-def _with_descendants(tx: Tx, category_id: UUID) -> Select[tuple[UUID]]:
-    tree = (
-        select(Category.id)
-        .where(Category.organization_id == tx.organization_id, Category.id == category_id)
-        .cte("tree", recursive=True)
-    )
-    children = select(Category.id).where(
-        Category.organization_id == tx.organization_id, Category.parent_id == tree.c.id
-    )
-    return select(tree.union(children).c.id)
 
 
 async def categories(tx: Tx, ids: Collection[UUID], codes: Collection[str]) -> list[asyncpg.Record]:

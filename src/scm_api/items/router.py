@@ -112,8 +112,7 @@ async def upsert_many(
 @items.get("/{item}", summary="Read an item", **operation("items:read", errors=[NotFound]))
 async def get(tx: OpenTx, reply: ReplyTo, item: ItemKey) -> ItemRead:
     """One item with its units, barcodes and names in other systems."""
-    row = await service.get(tx, item)
-    (found,) = await service.read(tx, [row.id])
+    found = await service.read_one(tx, item)
     reply.etag(found.version)
     return found
 

@@ -38,6 +38,7 @@ __all__ = [
     "change",
     "create",
     "get",
+    "identify",
     "list_all",
     "put",
     "read",
@@ -73,6 +74,19 @@ async def get(tx: Tx, key: str) -> Item:
     return found
 
 
+async def identify(tx: Tx, key: str) -> UUID:
+    """The id behind a path key, in one plain statement: the way of hot reads. Raises `NotFound`."""
+    parsed = Key.parse(key, natural="sku")
+    if parsed.ref is not None:
+        system, _, reference = parsed.ref.partition(":")
+        found = await repository.id_of_reference(tx, system, reference)
+    else:
+        found = await repository.id_of(tx, id=parsed.id, sku=parsed.natural)
+    if found is None:
+        raise NotFound(kind="item", reference=key)
+    return found
+
+
 async def resolve(tx: Tx, references: Sequence[ItemReference]) -> dict[ItemReference, ItemFacts]:
     """The items that references name, in one statement; unknown ones are absent."""
     ids = {r.id for r in references if r.id is not None}
@@ -97,6 +111,18 @@ async def resolve(tx: Tx, references: Sequence[ItemReference]) -> dict[ItemRefer
         )
     found = {r: known.get(key_of(r.sku) if r.sku is not None else r.id) for r in references}  # type: ignore[arg-type]
     return {reference: facts for reference, facts in found.items() if facts is not None}
+
+
+async def read_one(tx: Tx, key: str) -> ItemRead:
+    """A whole item behind a path key, in one statement for a UUID or SKU. Raises `NotFound`."""
+    parsed = Key.parse(key, natural="sku")
+    if parsed.natural is not None:
+        rows = await repository.stored(tx, sku_keys=[key_of(parsed.natural)])
+    else:
+        rows = await repository.stored(tx, ids=[parsed.id or await identify(tx, key)])
+    if not rows:
+        raise NotFound(kind="item", reference=key)
+    return _item_read(rows[0])
 
 
 async def read(tx: Tx, ids: Sequence[UUID]) -> list[ItemRead]:
@@ -146,7 +172,7 @@ async def list_all(tx: Tx, wanted: ItemFilter) -> tuple[PageOf, list[ItemRead]]:
     if errors:
         raise Invalid(errors)
     page = await repository.list_items(tx, wanted, category_id, gtin)
-    return page, await read(tx, [row[0] for row in page.rows])
+    return page, [_item_read(row) for row in page.rows]
 
 
 async def create(tx: Tx, body: ItemCreate) -> ItemRead:

@@ -19,7 +19,7 @@ from scm_api.items.units import unit_code
 from scm_api.purchase_orders import policy as order_policy
 from scm_api.purchase_orders.document import Line
 from scm_api.purchase_orders.errors import TOO_MUCH
-from scm_api.purchase_orders.saving import Order
+from scm_api.purchase_orders.service import Order
 from scm_api.receipts import errors, repository
 from scm_api.receipts.schemas import ReceiptLineCreate
 from scm_api.stock import service as stock

@@ -97,7 +97,7 @@ def curve(ask: SafetyStockAsk) -> SafetyStockAnswer:
             sd=_number(protection.sd[0]),
         ),
         service_rule=ask.service_rule,
-        distribution=Distribution(int(kind[0])).name.lower(),  # type: ignore[arg-type]
+        distribution=Distribution(int(kind[0])).name.lower(),
         curve=[
             CurvePoint(
                 service_level=level,

@@ -22,6 +22,7 @@ from scm_api.replenishment.demand_profile import (
     xyz_classes,
 )
 from scm_api.replenishment.forecast import combine_plan, daily_profile, forecast
+from scm_api.replenishment.lead_time import PRIOR_CV
 from scm_api.replenishment.lot_size import PriceBreakChoice, choose_price_break
 from scm_api.replenishment.policies import EffectivePolicy
 from scm_api.replenishment.safety_stock import ServiceRule
@@ -61,10 +62,12 @@ class Place:
 
     @property
     def lead_time(self) -> tuple[float, float]:
-        """Mean and spread of the chosen source's lead time; the policy's days without a source."""
-        chosen = self.choice.chosen
+        """Mean and spread of the source's lead time; the policy's days if nothing is known."""
+        chosen, assumed = self.choice.chosen, float(self.policy.values["lead_time_days"])
         if chosen is None:
-            return float(self.policy.values["lead_time_days"]), 0.0
+            return assumed, assumed * PRIOR_CV
+        if chosen.is_assumed:
+            return assumed + chosen.shutdown_days, assumed * PRIOR_CV
         return chosen.lead_time_days, chosen.lead_time_sd_days
 
     @property
@@ -187,7 +190,7 @@ def expected_demand(
                 known[series, day] = quantity
             else:
                 known[series, day] = before + quantity if mode == "add" else max(before, quantity)
-        out = combine_plan(out, known, mode)  # type: ignore[arg-type]
+        out = combine_plan(out, known, mode)
     return out
 
 
@@ -264,8 +267,8 @@ def offers_of(places: Sequence[Place]) -> Offers:
         lists.append([(0.0, rows[0][1]), *rows[1:]] if rows else [(0.0, place.unit_cost)])
     width = max(map(len, lists), default=1)
     table = np.full((len(lists), width, 2), np.nan)
-    for n, steps in enumerate(lists):
-        table[n, : len(steps)] = steps
+    for n, row in enumerate(lists):
+        table[n, : len(row)] = row
     return Offers(table[:, :, 0], table[:, :, 1])
 
 

@@ -95,7 +95,7 @@ class PolicyBook:
             keys.append(("category", None, None, category_id))
             category_id = self._parents.get(category_id)
         keys += [("warehouse", None, warehouse_id, None), ("organization", None, None, None)]
-        return (self._by_key[key] for key in keys if key in self._by_key)  # type: ignore[index]
+        return (self._by_key[key] for key in keys if key in self._by_key)
 
 
 def _merge(chain: Sequence[StoredPolicy]) -> EffectivePolicy:

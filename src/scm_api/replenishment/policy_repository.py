@@ -65,7 +65,7 @@ async def find(
     return (await tx.session.execute(statement)).scalar_one_or_none()
 
 
-def _shown(tx: Tx) -> Select[Any]:
+def _shown(tx: Tx) -> Select[Any, Any, Any, Any]:
     org = tx.organization_id
     return (
         select(Policy, Item, Warehouse, Category)

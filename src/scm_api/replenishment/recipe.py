@@ -26,6 +26,7 @@ from scm_api.replenishment.planning import (
     receipts_by_day,
     weekday,
 )
+from scm_api.replenishment.sourcing import REASONS
 from scm_api.replenishment.suggestion import DAYS_A_YEAR, NEVER, SuggestionInputs, protection_days
 
 OUTCOMES = {
@@ -105,7 +106,8 @@ class Cookbook:
             "inputs": {name: _plain(column[n]) for name, column in self._scalars.items()},
             "service_rule": int(inputs.service_rule[n]),
             "is_count": bool(inputs.is_count[n]),
-            "weekly_index": self._index[n],
+            # Null where no weekday differs, as in most series.
+            "weekly_index": None if set(self._index[n]) == {1.0} else self._index[n],
             "planned": self._planned.get(n, []),
             "receipts": self._receipts.get(n, []),
             "offers": [step for step in self._breaks[n] if not math.isnan(step[0])],
@@ -133,7 +135,7 @@ def cook(recipe: dict[str, Any]) -> Decision:
     days = recipe["horizon_days"]
     expected = expected_demand(
         inputs["daily_mean"],
-        np.array([recipe["weekly_index"]], dtype=np.float64),
+        np.array([recipe["weekly_index"] or [1.0] * 7], dtype=np.float64),
         [Planned(0, *row) for row in recipe["planned"]],
         first_weekday=weekday(date.fromisoformat(recipe["as_of"])),
         days=days,
@@ -189,8 +191,17 @@ def explain(recipe: dict[str, Any]) -> dict[str, Any]:
             name: {"scope": scope, "policy_id": policy_id}
             for name, (scope, policy_id) in recipe["policy"].items()
         },
-        "source": recipe["source"],
+        "source": _source(recipe["source"]),
     }
+
+
+def _source(block: dict[str, Any]) -> dict[str, Any]:
+    """The supplier's choice with its reasons in words."""
+    rejected = [
+        {**r, "text": REASONS[r["reason"]].render("en", {"until": r["closed_until"]})}
+        for r in block["rejected"]
+    ]
+    return {**block, "text": REASONS[block["reason"]].en, "rejected": rejected}
 
 
 def _price_breaks(decision: Decision) -> dict[str, Any]:

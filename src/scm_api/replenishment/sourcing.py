@@ -34,7 +34,8 @@ class Candidate:
     """One usable source of an item with the lead time to plan with, in days.
 
     `arrives_on` is when an order of today would come, shut-downs included; `shutdown_days` how much
-    later that is than without them. `closed_until` is set while the supplier is shut down today.
+    later that is than without them. `is_assumed`: nobody stated a lead time and nothing was
+    received yet. `closed_until` is set while the supplier is shut down today.
     """
 
     link: SupplierLink
@@ -42,6 +43,7 @@ class Candidate:
     lead_time_sd_days: float
     observed: int
     observed_mean_days: float | None
+    is_assumed: bool
     shutdown_days: int
     arrives_on: date
     closed_until: date | None
@@ -57,19 +59,10 @@ class Choice:
 
     def block(self) -> dict[str, Any]:
         """As plain data for an explanation."""
-        chosen = self.chosen
         return {
-            "supplier": None if chosen is None else _named(chosen),
+            "supplier": None if self.chosen is None else _named(self.chosen),
             "reason": self.reason,
-            "text": REASONS[self.reason].en,
-            "rejected": [
-                {
-                    **_named(candidate),
-                    "reason": reason,
-                    "text": REASONS[reason].render("en", {"until": candidate.closed_until}),
-                }
-                for candidate, reason in self.rejected
-            ],
+            "rejected": [{**_named(c), "reason": reason} for c, reason in self.rejected],
         }
 
 
@@ -110,7 +103,8 @@ def _candidate(
     link: SupplierLink, learned: LeadTimes, n: int, as_of: date, default_days: int
 ) -> Candidate:
     mean, sd = float(learned.mean[n]), float(learned.sd[n])
-    if np.isnan(mean):
+    is_assumed = bool(np.isnan(mean))
+    if is_assumed:
         mean, sd = float(default_days), default_days * PRIOR_CV
     whole = int(np.ceil(mean))
     arrival = arrival_on(as_of, whole, link.shutdowns) if link.shutdowns else None
@@ -123,6 +117,7 @@ def _candidate(
         lead_time_sd_days=sd,
         observed=int(learned.n[n]),
         observed_mean_days=None if np.isnan(raw) else raw,
+        is_assumed=is_assumed,
         shutdown_days=shut,
         arrives_on=date.fromordinal(as_of.toordinal() + whole + shut),
         closed_until=max(closed) if closed else None,

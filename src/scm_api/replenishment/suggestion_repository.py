@@ -19,7 +19,7 @@ from scm_api.warehouses.models import Warehouse
 Suggestion = ReplenishmentSuggestion
 
 
-def _shown(tx: Tx) -> Select[Any]:
+def _shown(tx: Tx) -> Select[Any, Any, Any, Any]:
     org = tx.organization_id
     return (
         select(Suggestion, Item, Warehouse, Supplier)

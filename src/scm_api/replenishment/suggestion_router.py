@@ -40,7 +40,7 @@ def _read(row: Any) -> SuggestionRead:
         review = "as_suggested" if suggestion.adjusted_quantity is None else "adjusted"
     return SuggestionRead(
         **{n: getattr(suggestion, n) for n in SuggestionRead.model_fields.keys() - _DERIVED},
-        review=review,  # type: ignore[arg-type]
+        review=review,
         value=None if price is None else round(quantity * price, 4),
         item=ItemLink.model_validate(item),
         warehouse=Link.model_validate(warehouse),

@@ -23,7 +23,7 @@ from sqlalchemy.orm import aliased
 
 from scm_api.core import pages
 from scm_api.core.db import Base
-from scm_api.core.pages import PageOf, PageParams
+from scm_api.core.pages import Conditions, PageOf, PageParams, sql_page
 from scm_api.core.tx import Tx
 from scm_api.items.models import Category, Item
 from scm_api.items.policy import key_of
@@ -82,67 +82,77 @@ def _narrowed(statement: Select[Any], item: str | None, warehouse: str | None) -
     return statement
 
 
-def _positions(tx: Tx) -> Select[Any]:
-    open_supply = (
-        select(func.coalesce(func.sum(InboundSupply.quantity), 0))
-        .where(
-            InboundSupply.organization_id == tx.organization_id,
-            InboundSupply.item_id == StockPosition.item_id,
-            InboundSupply.warehouse_id == StockPosition.warehouse_id,
-        )
-        .scalar_subquery()
-    )
-    next_due = (
-        select(func.min(InboundSupply.due_on))
-        .where(
-            InboundSupply.organization_id == tx.organization_id,
-            InboundSupply.item_id == StockPosition.item_id,
-            InboundSupply.warehouse_id == StockPosition.warehouse_id,
-        )
-        .scalar_subquery()
-    )
-    statement = select(
-        *StockPosition.__table__.columns,
-        open_supply.label("on_order"),
-        next_due.label("next_arrival_on"),
-    ).where(StockPosition.organization_id == tx.organization_id)
-    return _item_and_warehouse(tx, statement, StockPosition)
+_POSITION_COLUMNS = """
+p.item_id, p.warehouse_id, p.on_hand, p.unrestricted, p.reserved, p.in_transit, p.value,
+p.last_occurred_at, p.daily_demand, p.safety_stock, p.reorder_point, p.order_up_to,
+i.sku, i.name as item_name, w.code as warehouse_code, w.name as warehouse_name, w.time_zone,
+coalesce(s.on_order, 0) as on_order, s.next_arrival_on
+"""
+_POSITIONS = """
+stock_position p
+join item i on i.organization_id = $1 and i.id = p.item_id
+join warehouse w on w.organization_id = $1 and w.id = p.warehouse_id
+left join lateral (
+  select sum(quantity) as on_order, min(due_on) as next_arrival_on from inbound_supply
+  where organization_id = $1 and item_id = p.item_id and warehouse_id = p.warehouse_id
+) s on true
+"""
+
+
+def _of_organization(tx: Tx, column: str) -> Conditions:
+    conditions = Conditions()
+    conditions.add(f"{column} = {{}}", tx.organization_id)
+    return conditions
+
+
+def _narrow(conditions: Conditions, item: str | None, warehouse: str | None) -> None:
+    for text, id_column, name_column, fold in (
+        (item, "i.id", "i.sku_key", key_of),
+        (warehouse, "w.id", "lower(w.code)", str.lower),
+    ):
+        if text is not None:
+            try:
+                conditions.add(f"{id_column} = {{}}", UUID(text))
+            except ValueError:
+                conditions.add(f"{name_column} = {{}}", fold(text))
 
 
 async def list_positions(tx: Tx, wanted: PositionFilter) -> PageOf:
     """Positions by SKU and warehouse."""
-    statement = _narrowed(_positions(tx), wanted.item, wanted.warehouse)
+    conditions = _of_organization(tx, "p.organization_id")
+    _narrow(conditions, wanted.item, wanted.warehouse)
     if wanted.category is not None:
-        statement = statement.join(
-            Category, and_(Category.id == Item.category_id, *_in(tx, Category))
-        ).where(func.lower(Category.code) == wanted.category.lower())
-    if wanted.is_in_stock is not None:
-        in_stock = StockPosition.on_hand > 0
-        statement = statement.where(in_stock if wanted.is_in_stock else ~in_stock)
-    order = [(Item.sku, False), (Warehouse.code, False), (Item.id, False)]
-    return await pages.page(tx, statement, wanted, order)
-
-
-async def positions_of(
-    tx: Tx, item_id: UUID | None, pairs: Sequence[tuple[UUID, UUID]] | None = None
-) -> Sequence[Any]:
-    """The positions of an item in all warehouses, or of (item, warehouse) pairs."""
-    statement: Select[Any] = _positions(tx)
-    if item_id is not None:
-        statement = statement.where(StockPosition.item_id == item_id)
-    if pairs is not None:
-        columns = [cast([pair[end] for pair in pairs], ARRAY(Uuid)) for end in (0, 1)]
-        names = (column("item_id", Uuid), column("warehouse_id", Uuid))
-        given = func.unnest(*columns).table_valued(*names).render_derived()
-        statement = statement.join(
-            given,
-            and_(
-                StockPosition.item_id == given.c.item_id,
-                StockPosition.warehouse_id == given.c.warehouse_id,
-            ),
+        conditions.add(
+            "i.category_id = (select id from category where organization_id = $1 "
+            "and lower(code) = {})",
+            wanted.category.lower(),
         )
-    rows: Sequence[Any] = (await tx.session.execute(statement.order_by(Warehouse.code))).all()
-    return rows
+    if wanted.is_in_stock is not None:
+        conditions.add("(p.on_hand > 0) = {}", wanted.is_in_stock)
+    order = [("i.sku", str), ("w.code", str), ("i.id", UUID)]
+    return await sql_page(tx, _POSITION_COLUMNS, _POSITIONS, conditions, wanted, order)
+
+
+async def positions_of(tx: Tx, item_id: UUID) -> list[asyncpg.Record]:
+    """The positions of an item in all warehouses."""
+    return await tx.fetch(
+        f"select {_POSITION_COLUMNS} from {_POSITIONS} "
+        "where p.organization_id = $1 and p.item_id = $2 order by w.code",
+        tx.organization_id,
+        item_id,
+    )
+
+
+async def positions_at(tx: Tx, pairs: Sequence[tuple[UUID, UUID]]) -> list[asyncpg.Record]:
+    """The positions of (item, warehouse) pairs."""
+    return await tx.fetch(
+        f"select {_POSITION_COLUMNS} from unnest($2::uuid[], $3::uuid[]) as wanted(item, place), "
+        f"{_POSITIONS} where p.organization_id = $1 and p.item_id = wanted.item "
+        "and p.warehouse_id = wanted.place order by i.sku, w.code",
+        tx.organization_id,
+        [pair[0] for pair in pairs],
+        [pair[1] for pair in pairs],
+    )
 
 
 async def list_balances(tx: Tx, wanted: BalanceFilter) -> PageOf:
@@ -241,53 +251,47 @@ async def list_ledger(tx: Tx, wanted: LedgerFilter) -> PageOf:
     return await pages.page(tx, statement, wanted, order)
 
 
+_AS_OF_COLUMNS = """
+h.item_id, h.warehouse_id, h.on_hand, h.in_transit, h.value,
+i.sku, i.name as item_name, w.code as warehouse_code, w.name as warehouse_name
+"""
+_AS_OF = """
+(
+  select f.item_id, l.warehouse_id, sum(f.value) as value,
+         coalesce(sum(f.quantity) filter (where l.kind <> 'transit'), 0) as on_hand,
+         coalesce(sum(f.quantity) filter (where l.kind = 'transit'), 0) as in_transit
+  from (
+    select item_id, to_location_id as location_id, quantity, value from stock_movement
+    where organization_id = $1 and occurred_at <= $2 {of_item}
+    union all
+    select item_id, from_location_id, -quantity, -value from stock_movement
+    where organization_id = $1 and occurred_at <= $2 {of_item}
+  ) f
+  join location l on l.organization_id = $1 and l.id = f.location_id and l.warehouse_id is not null
+  group by f.item_id, l.warehouse_id
+) h
+join item i on i.organization_id = $1 and i.id = h.item_id
+join warehouse w on w.organization_id = $1 and w.id = h.warehouse_id
+"""
+
+
 async def list_as_of(tx: Tx, wanted: AsOfFilter) -> PageOf:
     """Quantity and value per item and warehouse at an instant: the sum of the ledger up to it."""
-    item_id = select(Item.id).where(*_in(tx, Item), _is_item(wanted.item or ""))
-    place = aliased(Location)
-
-    def end(location: Any, sign: int) -> Select[Any]:
-        statement: Any = (
-            select(
-                StockMovement.item_id,
-                place.warehouse_id,
-                place.kind,
-                (literal(sign) * StockMovement.quantity).label("quantity"),
-                (literal(sign) * StockMovement.value).label("value"),
-            )
-            .join(place, and_(place.id == location, *_in(tx, place)))
-            .where(
-                StockMovement.organization_id == tx.organization_id,
-                StockMovement.occurred_at <= wanted.as_of,
-                place.warehouse_id.is_not(None),
-            )
+    conditions = Conditions()
+    conditions.add("{} = $1", tx.organization_id)
+    conditions.add("{} = $2", wanted.as_of)
+    _narrow(conditions, wanted.item, wanted.warehouse)
+    of_item = ""
+    if wanted.item is not None:
+        # Inside the sum too: one item's movements are found by index, not by adding up all.
+        of_item = (
+            "and item_id = $3"
+            if conditions.texts[2].startswith("i.id")
+            else "and item_id = (select id from item where organization_id = $1 and sku_key = $3)"
         )
-        if wanted.item is not None:
-            statement = statement.where(StockMovement.item_id == item_id.scalar_subquery())
-        selected: Select[Any] = statement
-        return selected
-
-    flow = union_all(
-        end(StockMovement.to_location_id, 1), end(StockMovement.from_location_id, -1)
-    ).subquery()
-    in_transit = flow.c.kind == "transit"
-    summed = (
-        select(
-            flow.c.item_id,
-            flow.c.warehouse_id,
-            func.coalesce(func.sum(flow.c.quantity).filter(~in_transit), 0).label("on_hand"),
-            func.coalesce(func.sum(flow.c.quantity).filter(in_transit), 0).label("in_transit"),
-            func.sum(flow.c.value).label("value"),
-        )
-        .group_by(flow.c.item_id, flow.c.warehouse_id)
-        .subquery()
-    )
-    statement: Select[Any] = select(*summed.c)
-    statement = _narrowed(
-        _item_and_warehouse(tx, statement.select_from(summed), summed.c), None, wanted.warehouse
-    )
-    order = [(Item.sku, False), (Warehouse.code, False), (Item.id, False)]
-    return await pages.page(tx, statement, wanted, order)
+    order = [("i.sku", str), ("w.code", str), ("i.id", UUID)]
+    source = _AS_OF.format(of_item=of_item)
+    return await sql_page(tx, _AS_OF_COLUMNS, source, conditions, wanted, order)
 
 
 async def list_inbound(

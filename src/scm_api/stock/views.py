@@ -43,8 +43,10 @@ from scm_api.warehouses import service as warehouses
 
 def _links(row: Any) -> dict[str, Any]:
     return {
-        "item": ItemLink(id=row.item_id, sku=row.sku, name=row.item_name),
-        "warehouse": Link(id=row.warehouse_id, code=row.warehouse_code, name=row.warehouse_name),
+        "item": ItemLink(id=row["item_id"], sku=row["sku"], name=row["item_name"]),
+        "warehouse": Link(
+            id=row["warehouse_id"], code=row["warehouse_code"], name=row["warehouse_name"]
+        ),
     }
 
 
@@ -105,39 +107,39 @@ async def list_ledger(tx: Tx, wanted: LedgerFilter) -> tuple[PageOf, list[Ledger
 
 def position_read(row: Any, today: date) -> PositionRead:
     """A position with its status and the reasons for it."""
-    available = row.unrestricted - row.reserved
-    arrival = row.next_arrival_on
-    quantity = row.on_hand + row.in_transit
+    available = row["unrestricted"] - row["reserved"]
+    arrival = row["next_arrival_on"]
+    quantity = row["on_hand"] + row["in_transit"]
     status, reasons = policy.judge(
         Figures(
             available=available,
-            on_order=row.on_order,
-            daily_demand=row.daily_demand,
-            safety_stock=row.safety_stock,
-            reorder_point=row.reorder_point,
-            order_up_to=row.order_up_to,
+            on_order=row["on_order"],
+            daily_demand=row["daily_demand"],
+            safety_stock=row["safety_stock"],
+            reorder_point=row["reorder_point"],
+            order_up_to=row["order_up_to"],
             days_to_next_arrival=None if arrival is None else max((arrival - today).days, 0),
         )
     )
     return PositionRead(
         **_links(row),
-        on_hand=row.on_hand,
-        unrestricted=row.unrestricted,
-        reserved=row.reserved,
+        on_hand=row["on_hand"],
+        unrestricted=row["unrestricted"],
+        reserved=row["reserved"],
         available=available,
-        in_transit=row.in_transit,
-        on_order=row.on_order,
+        in_transit=row["in_transit"],
+        on_order=row["on_order"],
         next_arrival_on=arrival,
-        value=row.value,
-        average_cost=round(row.value / quantity, 6) if quantity > 0 else None,
-        daily_demand=row.daily_demand,
-        safety_stock=row.safety_stock,
-        reorder_point=row.reorder_point,
-        order_up_to=row.order_up_to,
-        days_of_cover=policy.days_of_cover(available, row.daily_demand),
+        value=row["value"],
+        average_cost=round(row["value"] / quantity, 6) if quantity > 0 else None,
+        daily_demand=row["daily_demand"],
+        safety_stock=row["safety_stock"],
+        reorder_point=row["reorder_point"],
+        order_up_to=row["order_up_to"],
+        days_of_cover=policy.days_of_cover(available, row["daily_demand"]),
         stock_status=status,
         reasons=[StatusReason(code=r.code, params=r.params) for r in reasons],
-        last_movement_at=row.last_occurred_at,
+        last_movement_at=row["last_occurred_at"],
     )
 
 
@@ -149,20 +151,19 @@ def today_at(tx: Tx, time_zone: str) -> date:
 async def list_positions(tx: Tx, wanted: PositionFilter) -> tuple[PageOf, list[PositionRead]]:
     """Positions by SKU and warehouse."""
     page = await reads.list_positions(tx, wanted)
-    return page, [position_read(row, today_at(tx, row.time_zone)) for row in page.rows]
+    return page, [position_read(row, today_at(tx, row["time_zone"])) for row in page.rows]
 
 
 async def positions(tx: Tx, pairs: Sequence[tuple[UUID, UUID]]) -> list[PositionRead]:
     """The positions of (item, warehouse) pairs; pairs never stocked nor planned are absent."""
-    rows = await reads.positions_of(tx, None, pairs)
-    return [position_read(row, today_at(tx, row.time_zone)) for row in rows]
+    rows = await reads.positions_at(tx, pairs)
+    return [position_read(row, today_at(tx, row["time_zone"])) for row in rows]
 
 
 async def item_positions(tx: Tx, key: str) -> list[PositionRead]:
     """An item's position in every warehouse that ever held or planned it. Raises `NotFound`."""
-    item = await items.get(tx, key)
-    rows = await reads.positions_of(tx, item.id)
-    return [position_read(row, today_at(tx, row.time_zone)) for row in rows]
+    rows = await reads.positions_of(tx, await items.identify(tx, key))
+    return [position_read(row, today_at(tx, row["time_zone"])) for row in rows]
 
 
 async def list_balances(tx: Tx, wanted: BalanceFilter) -> tuple[PageOf, list[BalanceRead]]:
@@ -170,7 +171,7 @@ async def list_balances(tx: Tx, wanted: BalanceFilter) -> tuple[PageOf, list[Bal
     page = await reads.list_balances(tx, wanted)
     return page, [
         BalanceRead(
-            **_links(row),
+            **_links(row._mapping),
             location=row.location_code,
             lot=row.lot_code,
             expires_on=row.expires_on,
@@ -185,7 +186,12 @@ async def list_as_of(tx: Tx, wanted: AsOfFilter) -> tuple[PageOf, list[StockAsOf
     """Stock at an instant."""
     page = await reads.list_as_of(tx, wanted)
     return page, [
-        StockAsOf(**_links(row), on_hand=row.on_hand, in_transit=row.in_transit, value=row.value)
+        StockAsOf(
+            **_links(row),
+            on_hand=row["on_hand"],
+            in_transit=row["in_transit"],
+            value=row["value"],
+        )
         for row in page.rows
     ]
 
@@ -196,7 +202,7 @@ async def list_inbound(tx: Tx, key: str, wanted: InboundFilter) -> tuple[PageOf,
     page = await reads.list_inbound(tx, warehouse.id, wanted, wanted.from_on, wanted.to_on)
     return page, [
         ArrivalRead(
-            **_links(row),
+            **_links(row._mapping),
             due_on=row.due_on,
             quantity=row.quantity,
             is_confirmed=row.is_confirmed,
@@ -212,9 +218,9 @@ async def project(tx: Tx, item_key: str, warehouse_key: str, days: int) -> Proje
     """Availability of one position for each of the coming days. Raises `NotFound`."""
     item = await items.get(tx, item_key)
     warehouse = await warehouses.get(tx, warehouse_key)
-    found = await reads.positions_of(tx, None, [(item.id, warehouse.id)])
-    available = found[0].unrestricted - found[0].reserved if found else Decimal(0)
-    demand = (found[0].daily_demand if found else None) or Decimal(0)
+    found = await reads.positions_at(tx, [(item.id, warehouse.id)])
+    available = found[0]["unrestricted"] - found[0]["reserved"] if found else Decimal(0)
+    demand = (found[0]["daily_demand"] if found else None) or Decimal(0)
     today = today_at(tx, warehouse.time_zone)
     due: dict[date, Decimal] = {}
     overdue = Decimal(0)

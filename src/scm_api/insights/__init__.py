@@ -1,0 +1,1 @@
+"""Insights: key figures computed from the ledger, each with its formula and what went into it."""

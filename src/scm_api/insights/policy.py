@@ -1,0 +1,76 @@
+"""The arithmetic of key figures on their inputs: pure, exact, and None where nothing is divided."""
+
+from collections.abc import Mapping
+from decimal import Decimal, localcontext
+from typing import Any
+
+_YEAR_DAYS = 365
+_VALUE_PLACES = Decimal("0.0001")
+
+
+def ratio(part: Decimal | int, whole: Decimal | int, places: int = 4) -> Decimal | None:
+    """`part / whole` rounded half even; None for a whole of zero or less."""
+    if whole <= 0:
+        return None
+    with localcontext() as context:
+        context.prec = 60
+        return (Decimal(part) / Decimal(whole)).quantize(Decimal(1).scaleb(-places))
+
+
+def turnover(row: Mapping[str, Any], days: int) -> dict[str, Any]:
+    """Turnover = consumption / average stock value; days of inventory = average stock value /
+    consumption per day (SAP MC44 and Days Inventory Held)."""
+    # The SQL sums value x half days: the only division is this one.
+    average, consumed = row["value_half_days"] / (2 * days), row["consumption_value"]
+    return {
+        "n": row["n"],
+        "opening_value": row["opening_value"],
+        "closing_value": row["closing_value"],
+        "average_value": average.quantize(_VALUE_PLACES),
+        "consumption_value": consumed,
+        "turnover": ratio(consumed, average),
+        "turnover_per_year": ratio(consumed * _YEAR_DAYS, average * days),
+        "days_of_inventory": ratio(average * days, consumed, 2),
+    }
+
+
+def stock_out(row: Mapping[str, Any], days: int) -> dict[str, Any]:
+    """Stock-out rate = stocked-out item-days / active item-days."""
+    served = row["item_days"] - row["stocked_out_days"]
+    return {
+        **row,
+        "stock_out_rate": ratio(row["stocked_out_days"], row["item_days"]),
+        "achieved_fill": ratio(served, row["item_days"]),
+    }
+
+
+def fill(row: Mapping[str, Any], days: int) -> dict[str, Any]:
+    """Fill rate = issued / (issued + shortages), in units and in value."""
+    quantity = row["issued_quantity"] + row["shortage_quantity"]
+    value = row["issued_value"] + row["shortage_value"]
+    return {
+        **row,
+        "fill_rate": ratio(row["issued_quantity"], quantity),
+        "value_fill_rate": ratio(row["issued_value"], value),
+    }
+
+
+def overstock(row: Mapping[str, Any], days: int) -> dict[str, Any]:
+    """Overstock share = value above the level / value of all stock."""
+    return {**row, "overstock_share": ratio(row["overstock_value"], row["stock_value"])}
+
+
+def purchase_on_time(row: Mapping[str, Any], days: int) -> dict[str, Any]:
+    """On-time rate and on-time-in-full rate = schedule lines so done / schedule lines due."""
+    return {basis: _punctuality(row, basis) for basis in ("confirmed", "requested")}
+
+
+def _punctuality(row: Mapping[str, Any], basis: str) -> dict[str, Any]:
+    names = ("n", "on_time", "early", "late", "missing", "on_time_in_full")
+    counts = {name: row[f"{basis}_{name}"] for name in names}
+    return {
+        **counts,
+        "on_time_rate": ratio(counts["on_time"], counts["n"]),
+        "on_time_in_full_rate": ratio(counts["on_time_in_full"], counts["n"]),
+        "average_days_late": ratio(row[f"{basis}_days_late"] or 0, counts["late"], 2),
+    }
