@@ -11,6 +11,8 @@ from math import ceil, floor, sqrt
 
 def recompute(block):
     """The quantity that the figures of an explanation lead to; 0 for none."""
+    if block["outcome"] not in ("suggested", "above_reorder_point"):
+        return 0.0  # kept back whatever the figures say: outcome_text tells why
     given = block["inputs"]
     i = {name: float(value) for name, value in given.items() if is_number(value)}
     days = max(i["lead_time_days"] + i["review_days"], 1)

@@ -133,6 +133,8 @@ class WorkerProcess:
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         os.close(self._write_fd)
+        # A worker that is still starting does not watch the pipe yet.
+        self._process.terminate()
         try:
             self._process.wait(WORKER_EXIT_SECONDS)
         except subprocess.TimeoutExpired:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Settings of one process. Without `SCM_DATABASE_URL` the embedded PostgreSQL is used."""
 
-    model_config = SettingsConfigDict(env_prefix="SCM_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SCM_", env_ignore_empty=True, frozen=True)
 
     database_url: str | None = Field(
         default=None, description="PostgreSQL 17+ as the application role, postgresql://..."

@@ -124,9 +124,7 @@ async def test_history_is_a_matrix_with_a_mask_of_known_days(api: Client) -> Non
     await company.move("sales_issue", "B", 2, 1)
     await api.ok("POST", "/v1/shortages", json={"lines": [_shortage(occurred_at=company.at(5))]})
     await api.settle()
-    names = {
-        sku: UUID((await api.ok("GET", f"/v1/items/sku={sku}"))["id"]) for sku in ("A", "B")
-    }
+    names = {sku: UUID((await api.ok("GET", f"/v1/items/sku={sku}"))["id"]) for sku in ("A", "B")}
     place = UUID((await api.ok("GET", "/v1/warehouses/code=WH-1"))["id"])
     async with api.runtime.database.transaction(api.principal(), now=api.runtime.clock()) as tx:
         first = company.today - timedelta(days=7)

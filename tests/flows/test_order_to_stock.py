@@ -68,9 +68,12 @@ async def test_a_need_becomes_an_order_and_the_order_becomes_stock(api: Client) 
     assert await inbound(api) == []
     assert (await position(api, "SKU-2"))["on_hand"] == "100.0000"
 
-    # Everybody can follow it in the feed.
+    await _everybody_can_follow_it(api, order["id"])
+
+
+async def _everybody_can_follow_it(api: Client, order_id: str) -> None:
     feed = await api.ok("GET", "/v1/events", params={"limit": 500})
-    told = [event["type"] for event in feed["data"] if event["subject_id"] == order["id"]]
+    told = [event["type"] for event in feed["data"] if event["subject_id"] == order_id]
     assert told == [
         "purchase_order.created",
         "purchase_order.approved",
@@ -80,7 +83,7 @@ async def test_a_need_becomes_an_order_and_the_order_becomes_stock(api: Client) 
     ]
     posted = [event for event in feed["data"] if event["type"] == "receipt.posted"]
     assert len(posted) == 2
-    assert posted[0]["data"]["order_id"] == order["id"]
+    assert posted[0]["data"]["order_id"] == order_id
     assert len(posted[0]["data"]["item_warehouses"]) == 2
 
     # What the receipts taught about the supplier is known to planning.

@@ -209,7 +209,7 @@ async def test_wrong_parameters_are_all_named(api: Client) -> None:
     params = {"from": "2026-03-02", "to": "2026-03-01", "warehouse": "NOWHERE", "item": "NOTHING"}
     refused = await api.get(path, params=params)
     assert problem_codes(refused) == ["unknown_reference", "unknown_reference", "bad_period"]
-    refused = await api.get(path, params={"to": "2999-01-01"})
+    refused = await api.get(path, params={"to": "2099-01-01"})
     assert "period_in_the_future" in problem_codes(refused)
     refused = await api.get(path, params={"as_of": "2999-01-01T00:00:00Z"})
     assert problem_codes(refused) == ["not_a_past_instant"]

@@ -52,9 +52,7 @@ class Company:
             json={**terms, "prices": steps},
         )
 
-    async def move(
-        self, kind: str, sku: str, quantity: int, days_ago: int, **fields: Any
-    ) -> Any:
+    async def move(self, kind: str, sku: str, quantity: int, days_ago: int, **fields: Any) -> Any:
         """Post one movement of one item."""
         line = {
             "item": {"sku": sku},
@@ -70,9 +68,7 @@ class Company:
 
     async def stocked(self, sku: str, left: int, daily: list[int], cost: str = "10") -> None:
         """Sell `daily` on the days up to yesterday, so that `left` remain."""
-        await self.move(
-            "opening", sku, left + sum(daily), len(daily), unit_cost=cost
-        )
+        await self.move("opening", sku, left + sum(daily), len(daily), unit_cost=cost)
         for n, quantity in enumerate(daily):
             if quantity:
                 await self.move("sales_issue", sku, quantity, len(daily) - n)

@@ -24,6 +24,8 @@ BALANCE = Numeric(24, 4)
 UNIT_PRICE = Numeric(18, 6)
 VALUE = Numeric(30, 4)
 
+_CLIENT_ERRORS = asyncpg.InterfaceError | asyncpg.InternalClientError
+
 type_map: dict[Any, Any] = {
     datetime: DateTime(timezone=True),
     Decimal: QUANTITY,
@@ -148,25 +150,37 @@ class Database:
             try:
                 await driver.execute(begin)
                 yield connection, driver
-            except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
-                await connection.invalidate()
+            except Exception as error:
+                if is_connection_lost(error):
+                    await connection.invalidate()
                 raise
             finally:
                 if not connection.invalidated:
-                    if driver.is_closed():
-                        await connection.invalidate()
-                    elif driver.is_in_transaction():
-                        await driver.execute("rollback")
+                    await _put_back(connection, driver)
 
     async def dispose(self) -> None:
         await self.engine.dispose()
+
+
+async def _put_back(connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+    """Roll back what is open, or throw the connection away if it cannot be used any more."""
+    try:
+        if driver.is_in_transaction():
+            await driver.execute("rollback")
+    except Exception:
+        # A server that dies can leave the driver in the middle of a message: closed or not, the
+        # connection must never reach another request. The error that led here says the rest.
+        await connection.invalidate()
+        return
+    if driver.is_closed():
+        await connection.invalidate()
 
 
 def problem_for(error: BaseException) -> Problem | None:
     """The problem that a database error means to a caller, by SQLSTATE; None if it is our fault."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, asyncpg.PostgresError):
-        if isinstance(cause, asyncpg.InterfaceError | OSError | TimeoutError):
+        if isinstance(cause, _CLIENT_ERRORS | OSError | TimeoutError):
             return Unavailable("the database cannot be reached")
         if type(cause).__name__ == "TimeoutError" and "QueuePool" in str(cause):
             return Unavailable("all database connections are busy")
@@ -202,7 +216,10 @@ def is_connection_lost(error: BaseException) -> bool:
         if isinstance(cause, asyncpg.PostgresError):
             state = cause.sqlstate or ""
             return state.startswith("08") or state in ("57P01", "57P02", "57P03", "25P03")
-        if isinstance(cause, asyncpg.InterfaceError | OSError):
+        if isinstance(cause, asyncpg.InterfaceError):
+            # The other uses of this class are mistakes of ours, such as a missing argument.
+            return "clos" in str(cause)
+        if isinstance(cause, asyncpg.InternalClientError | OSError):
             return True
         cause = cause.__cause__
     return False

@@ -228,9 +228,13 @@ class DeadlineProtocol(HttpToolsProtocol):
             _exit_after(grace + self.deadlines.exit_seconds)
 
 
-@functools.cache
+_exit_timers: list[threading.Timer] = []
+
+
 def _exit_after(seconds: float) -> None:
     """End the process by then, even if a request can be neither finished nor cancelled."""
+    if _exit_timers:
+        return
 
     def end() -> None:
         logger.error("A request outlived the shutdown; the process ends without it.")
@@ -240,6 +244,13 @@ def _exit_after(seconds: float) -> None:
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
+    _exit_timers.append(timer)
+
+
+def _call_off_exit() -> None:
+    """The requests have ended: what the caller puts down now takes its own time."""
+    while _exit_timers:
+        _exit_timers.pop().cancel()
 
 
 def configure(
@@ -301,8 +312,11 @@ def run(
     )
     if workers > 1:
         Multiprocess(config, sockets=sockets or [config.bind_socket()]).run()
-    else:
+        return
+    try:
         Server(config).run(sockets)
+    finally:
+        _call_off_exit()
 
 
 def _is_factory(app: str | Callable[..., Any]) -> bool:

@@ -25,7 +25,7 @@ from scm_api.settings import Settings
 
 # The last days are the story; the buyer is silent before it, so that the plan finds work.
 STORY_DAYS = 12
-QUIET_DAYS = 9
+QUIET_DAYS = 3
 KEY_FILE = "demo-key"
 
 

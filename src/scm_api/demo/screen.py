@@ -17,8 +17,8 @@ Number: TypeAlias = int | float | Decimal
 def progress(console: Console) -> Progress:
     """One bar a step; where there is no terminal, only its last state is written."""
     return Progress(
-        TextColumn("{task.description:<34}"),
-        BarColumn(bar_width=30),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from scm_api.replenishment.suggestion_schemas import (
 )
 
 JOB_POLL_SECONDS = 0.1
+SHOWN = 6
 SHARE_OF_FIRST_PART = 0.6
 DAYS_UNTIL_SECOND_PART = 2
 
@@ -99,23 +100,24 @@ class Story:
             return await jobs.find(tx, job_id)
 
     async def _show_suggestions(self) -> None:
+        """The most urgent suggestions, and how the first of them came about."""
         async with self.world.transaction() as tx:
-            page = await suggestions.list_all(tx, SuggestionFilter(status="open", limit=6))
-            explained = await suggestions.explain(tx, page.rows[0][0].id)
+            page = await suggestions.list_all(tx, SuggestionFilter(status="open", limit=500))
+            found = sorted(page.rows, key=lambda row: (row[0].stockout_on or date.max, row[1].sku))
+            explained = await suggestions.explain(tx, found[0][0].id)
         rows = [
             (
                 item.sku,
-                item.name,
                 warehouse.code,
                 supplier.code,
                 suggestion.quantity,
-                suggestion.stockout_on or "",
+                suggestion.stockout_on or "-",
                 suggestion.arrives_on,
             )
-            for suggestion, item, warehouse, supplier, *_ in page.rows
+            for suggestion, item, warehouse, supplier, *_ in found[:SHOWN]
         ]
-        head = ["item", "name", "warehouse", "supplier", "order", "runs out on", "arrives on"]
-        screen.table(self.console, head, rows, title="The first suggestions")
+        head = ["item", "warehouse", "supplier", "order", "runs out on", "arrives on"]
+        screen.table(self.console, head, rows, title="The most urgent suggestions")
         _explain(self.console, explained)
 
     async def _order(self) -> None:
@@ -200,12 +202,12 @@ class Story:
 def _explain(console: Console, explained: dict[str, Any]) -> None:
     item, warehouse = explained["item"], explained["warehouse"]
     console.print(
-        f"\nWhy {explained['quantity']} of {item.sku} for {warehouse.code}? "
+        f"\nWhy {screen.number(float(explained['quantity']))} of {item.sku} for {warehouse.code}? "
         f"{explained['outcome_text']}",
         highlight=False,
     )
     rows = [
-        (step["name"].replace("_", " "), step["formula"], step["value"])
+        (step["name"].replace("_", " "), step["formula"], round(float(step["value"]), 2))
         for step in explained["steps"]
     ]
     screen.table(console, ["step", "formula", "value"], rows)

@@ -22,6 +22,8 @@ from scm_api.core.db import (
     same_organization,
 )
 
+# Where a line may come from.
+SOURCE_TYPES = ("suggestion", "requisition", "sales_order", "production_order", "contract", "other")
 EXCHANGE_RATE = Numeric(20, 10)
 PERCENT = Numeric(7, 4)
 
@@ -135,6 +137,9 @@ class PurchaseOrderLine(Identified, Base):
         same_organization("warehouse_id", "warehouse"),
         UniqueConstraint("organization_id", "order_id", "line_no"),
         CheckConstraint("line_no > 0", name="line_no"),
+        CheckConstraint(
+            f"source_type in ({', '.join(map(repr, SOURCE_TYPES))})", name="source_type"
+        ),
         CheckConstraint("quantity > 0 and unit_quantity > 0", name="quantity"),
         CheckConstraint("unit_price >= 0", name="unit_price"),
         CheckConstraint("price_per > 0 and price_base_quantity > 0", name="price_per"),

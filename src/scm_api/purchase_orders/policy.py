@@ -132,6 +132,7 @@ def line_status(line: Line) -> str:
 
 
 def line_receipt_status(line: Line) -> str:
+    """none, partial, full (enough, or said to be all) or over (more than ordered), of one line."""
     if line.received_quantity == 0:
         return "none"
     if line.received_quantity > line.quantity:
@@ -140,6 +141,7 @@ def line_receipt_status(line: Line) -> str:
 
 
 def line_confirmation_status(line: Line) -> str:
+    """none, partial, confirmed, changed or rejected, of one line."""
     return _summary_of_answers({schedule.confirmation for schedule in line.schedules})
 
 

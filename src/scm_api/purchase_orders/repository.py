@@ -253,6 +253,7 @@ async def insert_revision(
 
 
 async def list_revisions(tx: Tx, order_id: UUID, wanted: PageParams) -> PageOf:
+    """The revisions of an order, latest first."""
     revision = PurchaseOrderRevision
     statement = select(revision).where(
         revision.organization_id == tx.organization_id, revision.order_id == order_id

@@ -23,6 +23,9 @@ from scm_api.suppliers.schemas import Day
 
 LINES_AT_MOST = 1000
 UnitText = Annotated[str, Field(min_length=1, max_length=8)]
+SourceType = Literal[
+    "suggestion", "requisition", "sales_order", "production_order", "contract", "other"
+]
 LineNo = Annotated[int, Field(ge=1, le=LINES_AT_MOST)]
 Reason = Annotated[Name, Field(description="Why; kept in the history.")]
 Version = Annotated[int | None, Field(description="The version read; or send If-Match.")]
@@ -38,7 +41,7 @@ class ScheduleCreate(Strict):
 class Source(Strict):
     """Where a line came from, for tracing (a suggestion, a requisition)."""
 
-    type: Code = Field(max_length=32)
+    type: SourceType
     id: UUID
 
 

@@ -139,6 +139,13 @@ class ReplenishmentPlanLine(Owned, Base):
         # Derived in one transaction with what it names, and deleted after a month: foreign keys
         # to items, warehouses and suppliers would only cost.
         same_organization("plan_id", "replenishment_plan", ondelete="CASCADE"),
+        CheckConstraint(
+            "outcome in ('suggested', 'above_reorder_point', 'no_demand', 'accepted_waiting', "
+            "'paused', 'item_not_active')",
+            name="outcome",
+        ),
+        CheckConstraint("abc in ('A', 'B', 'C') and xyz in ('X', 'Y', 'Z')", name="class"),
+        CheckConstraint("quantity >= 0 and value >= 0", name="quantity"),
         Index(
             "ix_replenishment_plan_line_item",
             "organization_id",

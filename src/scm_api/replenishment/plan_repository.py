@@ -181,6 +181,7 @@ where p.organization_id = $1
 
 
 async def find_plan(tx: Tx, plan_id: UUID) -> asyncpg.Record | None:
+    """A plan with the state of its job."""
     return await tx.fetchrow(_PLAN + " and p.id = $2", tx.organization_id, plan_id)
 
 

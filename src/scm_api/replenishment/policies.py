@@ -27,8 +27,6 @@ DEFAULTS: dict[str, Any] = {
     "maximum_stock": None,
 }
 FIELDS = tuple(DEFAULTS)
-# A rule without its level, or the other way round, would mean something nobody asked for.
-_TOGETHER = {"service_level": "service_rule"}
 
 
 @dataclass(frozen=True)
@@ -102,10 +100,7 @@ def _merge(chain: Sequence[StoredPolicy]) -> EffectivePolicy:
     values: dict[str, Any] = {}
     sources: dict[str, Source] = {}
     for name in FIELDS:
-        leader = _TOGETHER.get(name, name)
-        setter = next((p for p in chain if p.values.get(leader) is not None), None)
-        if leader != name and (setter is None or setter.values.get(name) is None):
-            setter = next((p for p in chain if p.values.get(name) is not None), None)
+        setter = next((p for p in chain if p.values.get(name) is not None), None)
         values[name] = DEFAULTS[name] if setter is None else setter.values[name]
         sources[name] = (
             Source("product", None) if setter is None else Source(setter.scope, setter.id)
