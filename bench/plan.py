@@ -121,7 +121,7 @@ async def measure(item_locations: int = 10_000) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> None:
     """Print the phases of both runs: the first opens all suggestions, the second finds them."""
-    phases = [name for name in result["runs"][0]["timings"]]
+    phases = list(result["runs"][0]["timings"])
     rows = [
         [label, f"{run['seconds']:.1f}", *(f"{run['timings'][name]:.2f}" for name in phases)]
         for label, run in zip(("first", "again"), result["runs"], strict=True)

@@ -16,13 +16,16 @@ ITEMS = 100_000
 CLIENTS = 8
 
 _POSITION_SQL = f"""\\set n random(0, {ITEMS - 1})
-select * from stock_position where organization_id = '{{organization}}' and item_id = {ITEM.format(n=":n::int")};
+select * from stock_position
+where organization_id = '{{organization}}' and item_id = {ITEM.format(n=":n::int")};
 """
 _LIST_SQL = f"""\\set n random(0, {ITEMS - 1})
-select * from item where organization_id = '{{organization}}' and sku > 'SKU-' || :n::text order by sku limit 50;
+select * from item
+where organization_id = '{{organization}}' and sku > 'SKU-' || :n::text order by sku limit 50;
 """
 _AS_OF_SQL = f"""\\set n random(0, {ITEMS - 1})
-select sum(quantity), sum(value) from stock_movement where organization_id = '{{organization}}'
+select sum(quantity), sum(value) from stock_movement
+where organization_id = '{{organization}}'
   and item_id = {ITEM.format(n=":n::int")} and to_location_id = '{{place}}' and occurred_at <= now();
 """
 

@@ -19,7 +19,6 @@ from scm_api.process import DATABASE, Urls, make_runtime, prepare
 from scm_api.settings import Settings
 from tests.support import Client, new_client
 
-
 # Failures show themselves in assertions; tracebacks of refused requests need no colours.
 configure_logging("json", "error")
 

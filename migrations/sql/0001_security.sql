@@ -7,7 +7,7 @@ declare
   sys text := 'current_setting(''app.system'', true) = ''on''';
   seen_by_system text[] := array['api_key', 'job', 'event', 'event_consumer', 'idempotency_key'];
   append_only text[] := array[
-    'event', 'stock_movement', 'stock_document', 'lead_time_observation'
+    'event', 'stock_movement', 'stock_document', 'lead_time_observation', 'shortage'
   ];
   rule text;
 begin

@@ -195,10 +195,13 @@ def demo_command(
         bool, typer.Option("--serve/--no-serve", help="Keep serving at the end.")
     ] = True,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the demo's data.")] = None,
+    past_days: Annotated[int, typer.Option(min=28, help="Days of the past to live.")] = 365,
 ) -> None:
     """Build a year in the life of a small wholesaler, plan, order, receive, and serve it."""
+    # Into a file or a pipe, tables keep the width they are made for.
+    wide = Console(highlight=False, width=None if console.is_terminal else 100)
     with ended_by_signals():
-        demo.run(console, data_dir=data_dir, port=port, is_serving=is_serving)
+        demo.run(console, data_dir=data_dir, port=port, is_serving=is_serving, past_days=past_days)
 
 
 def with_options(base: Settings, **options: Any) -> Settings:

@@ -1,4 +1,4 @@
-"""Every setting of a process, read once from SCM_* environment variables; nothing else reads the environment."""
+"""The settings of a process, read once from SCM_*; nothing else reads the environment."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import httpx
 
-URL = re.compile(r"Serving (http://\S+)")
+URL = re.compile(r"Serving (http://[^\s,]+)")
 KEY = re.compile(r"scm_live_\S+")
 START_SECONDS = 90.0  # of a machine that does much else
 

@@ -162,6 +162,11 @@ def test_every_reference_leads_somewhere_and_every_model_is_used() -> None:
     assert schemas.keys() - named == set()
 
 
+def test_every_model_has_a_name_of_its_own() -> None:
+    """Two classes of one name would appear under the paths of their modules."""
+    assert [name for name in document()["components"]["schemas"] if "__" in name] == []
+
+
 def test_decimals_are_strings_on_both_sides() -> None:
     numbers = [
         f"{name}{place}"

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 
+from scm_api.alerts import service as alerts
 from scm_api.core.db import Base
 from scm_api.core.runtime import Runtime
 from tests.support import Client, new_client
@@ -29,6 +30,7 @@ async def build(runtime: Runtime, http: httpx.AsyncClient, mark: str = "") -> Cl
     await _orders(api)
     await _background(api)
     await _plan(api)
+    await _alerts(api)
     return api
 
 
@@ -186,6 +188,14 @@ async def _plan(api: Client) -> None:
             SUGGESTION,
         )
         assert renamed == "UPDATE 1", "the plan suggests nothing for SKU-1001"
+        await tx.driver.execute("commit")
+
+
+async def _alerts(api: Client) -> None:
+    """What all this calls for, AL-000001 and on."""
+    async with api.runtime.database.transaction(api.principal(), now=api.runtime.clock()) as tx:
+        stock, _ = await alerts.sweep(tx)
+        assert stock.raised, "nothing in this world needs attention"
         await tx.driver.execute("commit")
 
 

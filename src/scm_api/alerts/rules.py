@@ -97,13 +97,13 @@ Thresholds = (
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind's rule as it applies in an organization; version 0 is the default, never written."""
+    """One kind's rule as it applies in an organization; version 1 is the default, never written."""
 
     kind: Kind
     severity: Severity
     thresholds: Any
     is_enabled: bool = True
-    version: int = 0
+    version: int = 1
 
 
 DEFAULTS: dict[str, Rule] = {

@@ -63,7 +63,7 @@ class SuggestedAction(Read):
     params: dict[str, Any] = Field(description="The body to send; empty where it is up to you.")
 
 
-class OrderLink(Read):
+class AlertedOrder(Read):
     """The purchase order (and line) an alert is about."""
 
     id: UUID
@@ -84,7 +84,7 @@ class AlertRead(Read):
     item: ItemLink | None
     warehouse: Link | None
     supplier: Link | None
-    order: OrderLink | None
+    order: AlertedOrder | None
     evidence: Evidence = Field(description="The numbers it was raised on.")
     latest: Evidence = Field(description="The same numbers when the condition was last seen.")
     actions: list[SuggestedAction]
@@ -210,7 +210,7 @@ class AlertRuleWrite(Strict):
 
 
 class AlertRuleRead(Read):
-    """A rule as it applies; version 0 is the default that nobody has changed."""
+    """A rule as it applies; version 1 is the default that nobody has changed."""
 
     kind: Kind
     is_enabled: bool

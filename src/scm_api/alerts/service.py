@@ -27,6 +27,7 @@ from scm_api.alerts.rules import DEFAULTS, Kind, Rule
 from scm_api.alerts.schemas import (
     AlertAction,
     AlertAssign,
+    AlertedOrder,
     AlertFilter,
     AlertRead,
     AlertResolve,
@@ -34,7 +35,6 @@ from scm_api.alerts.schemas import (
     AlertRuleWrite,
     AlertSnooze,
     AlertThresholds,
-    OrderLink,
 )
 from scm_api.core import documents
 from scm_api.core import errors as problems
@@ -117,7 +117,7 @@ def read(row: Any) -> AlertRead:
             else Link(id=alert.supplier_id, code=row.supplier_code, name=row.supplier_name),
             "order": None
             if alert.order_id is None
-            else OrderLink(id=alert.order_id, number=row.order_number, line_no=row.line_no),
+            else AlertedOrder(id=alert.order_id, number=row.order_number, line_no=row.line_no),
         }
     )
 

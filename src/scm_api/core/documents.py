@@ -1,4 +1,4 @@
-"""What all documents that people edit share: path keys, inserts that name the duplicate, patches."""
+"""What documents that people edit share: path keys, inserts that name the duplicate, patches."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
+from scm_api.core.errors import Duplicate, VersionMismatch
 from scm_api.core.tx import Tx
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -18,7 +18,8 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASC
 
 @dataclass(frozen=True)
 class Key:
-    """A resource named in a path: a UUID, its natural key (`sku=ABC-1`), or `ref=4711`."""
+    """A resource named in a path or a filter: a UUID, its natural key (`sku=ABC-1`, or just
+    `ABC-1`), or its name in another system (`ref=4711`)."""
 
     id: UUID | None = None
     natural: str | None = None
@@ -26,14 +27,15 @@ class Key:
 
     @classmethod
     def parse(cls, text: str, *, natural: str) -> "Key":
-        """Read a path segment; anything that is no key is simply not found."""
+        """Read a path segment or parameter. A natural key that looks like a UUID or begins with
+        `ref=` needs its prefix."""
         if _UUID.fullmatch(text):
             return cls(id=UUID(text))
         if text.startswith(f"{natural}="):
             return cls(natural=text[len(natural) + 1 :])
         if text.startswith("ref="):
             return cls(ref=text[4:])
-        raise NotFound(kind="resource", reference=text)
+        return cls(natural=text)
 
     def arguments(self, natural: str) -> dict[str, Any]:
         """As keyword arguments `id`, `<natural>` and `ref` of a repository's `find`."""

@@ -246,7 +246,7 @@ async def _run_in_transaction(work: Work, handler: Handler) -> None:
     async with runtime.database.transaction(
         work.principal, now=runtime.clock(), request_id=str(work.job_id)
     ) as tx:
-        # A job may compute for long between two statements; if its worker dies, the connection ends.
+        # A job may compute for long between statements; if its worker dies, the connection ends.
         await tx.execute("set local idle_in_transaction_session_timeout = 0")
         # Two workers may hold the same job after a lost heartbeat. The second does not wait (that
         # would end in a lock timeout), it comes back and then finds the job ended.

@@ -15,6 +15,7 @@ from scm_api.core import errors
 from scm_api.core.errors import Problem
 
 _REFERENCE = r'"#/components/schemas/([^"]+)"'
+_NUMBER_BOUNDS = {"gt", "ge", "lt", "le"}
 _TAGS = {
     "warehouses": "Warehouses and the locations in them.",
     "stock-movements": "The append-only ledger: post, list, reverse.",
@@ -135,9 +136,11 @@ def _tidy(schema: Any, models: dict[str, Any]) -> Any:
     if isinstance(title, str) and schema.get("type") == "object" and models.get(title) == schema:
         return {"$ref": f"#/components/schemas/{title}"}
     tidied = {key: _tidy(value, models) for key, value in schema.items()}
-    default = tidied.get("default")
-    if tidied.get("format") == "decimal" and isinstance(default, int):
-        tidied["default"] = str(default)
+    if tidied.get("format") == "decimal":
+        # A decimal is a string here: bounds of numbers, as Pydantic leaves them, mean nothing.
+        tidied = {key: value for key, value in tidied.items() if key not in _NUMBER_BOUNDS}
+        if isinstance(tidied.get("default"), int):
+            tidied["default"] = str(tidied["default"])
     return tidied
 
 

@@ -6,7 +6,7 @@ An event row is written in the transaction of its change. The feed shows rows in
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
@@ -34,9 +34,8 @@ class Event:
     subject_id: UUID
 
     def data(self) -> dict[str, Any]:
-        values = asdict(self)
-        values.pop("subject_id")
-        return values
+        # Not asdict: copying the long lists inside costs more than writing them.
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "subject_id"}
 
 
 class EventRow(Owned, Base):
@@ -45,8 +44,8 @@ class EventRow(Owned, Base):
     __tablename__ = "event"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    # Order of the feed: (tx_order, seq). A plain sequence is not in commit order: a transaction that
-    # drew a low number may commit after one that drew a high one, and a reader would miss it.
+    # Order of the feed: (tx_order, seq). A plain sequence is not in commit order: a transaction
+    # that drew a low number may commit after one that drew a high one, and a reader misses it.
     tx_order: Mapped[int] = mapped_column(BigInteger, server_default=text("event_tx_order()"))
     seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     type: Mapped[str]

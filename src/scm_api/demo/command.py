@@ -29,8 +29,10 @@ QUIET_DAYS = 3
 KEY_FILE = "demo-key"
 
 
-def run(console: Console, *, data_dir: Path | None, port: int, is_serving: bool) -> None:
-    """Build the demo where it is missing, then serve it."""
+def run(
+    console: Console, *, data_dir: Path | None, port: int, is_serving: bool, past_days: int
+) -> None:
+    """Build the demo where it is missing, with at most `past_days` of its past, then serve it."""
     folder = (data_dir or default_data_dir().with_name("demo")).expanduser().resolve()
     settings = Settings(
         database_url=None,
@@ -43,7 +45,7 @@ def run(console: Console, *, data_dir: Path | None, port: int, is_serving: bool)
     with database_urls(settings) as urls:
         token = _finished(folder)
         if token is None:
-            token = asyncio.run(_build(settings, urls, console))
+            token = asyncio.run(_build(settings, urls, console, past_days))
             _write_key(folder, token)
         else:
             asyncio.run(prepare(urls))
@@ -73,21 +75,22 @@ def _write_key(folder: Path, token: str) -> None:
     unfinished.replace(folder / KEY_FILE)
 
 
-async def _build(settings: Settings, urls: Urls, console: Console) -> str:
+async def _build(settings: Settings, urls: Urls, console: Console, past_days: int) -> str:
     """Make the demo's data; gives the API key."""
     began = time.monotonic()
     today = datetime.now(world.ZONE).date()
     # Its calendar moves by whole weeks: this one reaches today at least.
     company = sample.load(today + timedelta(days=6))
     last = company.days.index(today) - 1
+    first = max(0, last - STORY_DAYS - past_days + 1)
     await _start_afresh(urls)
     runtime = make_runtime(settings, urls)
-    clock = Clock(world.at(company.days[0], 6))
+    clock = Clock(world.at(company.days[first], 6))
     runtime.clock = clock
     try:
-        screen.heading(console, f"{company.name}: {company.days[0]} to {company.days[last]}")
-        made = await world.create(runtime, clock, company)
-        trade = await _live_the_year(made, console, last - STORY_DAYS)
+        screen.heading(console, f"{company.name}: {company.days[first]} to {company.days[last]}")
+        made = await world.create(runtime, clock, company, company.days[first])
+        trade = await _live_the_year(made, console, first, last - STORY_DAYS)
         story = Story(console, made, trade, last - STORY_DAYS + 1)
         await story.tell(last)
         clock.now = utc_now()
@@ -121,22 +124,22 @@ async def _start_afresh(urls: Urls) -> None:
     await prepare(urls)
 
 
-async def _live_the_year(made: World, console: Console, last: int) -> Trade:
-    """Post the opening stock and live the days up to `last`."""
+async def _live_the_year(made: World, console: Console, first: int, last: int) -> Trade:
+    """Post the opening stock and live the days from `first` to `last` of the sample."""
     company = made.company
     console.print(
         f"{len(company.items)} items in {len(company.warehouses)} warehouses from "
         f"{len(company.suppliers)} suppliers. The sales of each day are real "
         "(UCI Online Retail, see NOTICE)."
     )
-    trade = Trade.at_the_beginning(made)
+    trade = Trade.at_the_beginning(made, first)
     await trade.open()
     began = time.monotonic()
     with screen.progress(console) as bars:
-        bar = bars.add_task("Living the year, day by day", total=last + 1, note="")
-        for index in range(last + 1):
+        bar = bars.add_task("Living the year, day by day", total=last - first + 1, note="")
+        for index in range(first, last + 1):
             await trade.day(index, is_buyer_at_work=index <= last - QUIET_DAYS)
-            bars.update(bar, completed=index + 1, note=str(company.days[index]))
+            bars.update(bar, advance=1, note=str(company.days[index]))
     seconds = time.monotonic() - began
     counts = trade.counts
     screen.table(
@@ -175,14 +178,18 @@ async def _prove(made: World, trade: Trade, console: Console) -> None:
 
 def _announce(console: Console, url: str, token: str, folder: Path) -> None:
     header = '-H "Authorization: Bearer $KEY"'
-    console.print()
-    console.print(f"Serving [bold]{url}[/bold], documentation at [bold]{url}/docs[/bold]")
-    console.print(f"API key (also in {folder / KEY_FILE}):")
-    console.print(f"  export KEY={token}")
-    for path in (
+    paths = (
         "/v1/replenishment/suggestions?status=open&limit=3",
         "/v1/alerts?status=open&limit=3",
         "/v1/stock?limit=3",
-    ):
-        console.print(f"  curl -s {header} '{url}{path}'")
-    console.print("Ctrl-C ends it and leaves nothing running.")
+    )
+    lines = (
+        "",
+        f"Serving {url}, documentation at {url}/docs",
+        f"API key (also in {folder / KEY_FILE}):",
+        f"  export KEY={token}",
+        *(f"  curl -s {header} '{url}{path}'" for path in paths),
+        "Ctrl-C ends it and leaves nothing running.",
+    )
+    # One line each, however narrow the terminal: people copy them.
+    console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)

@@ -180,7 +180,7 @@ class Story:
             await self.trade.day(index, is_buyer_at_work=False)
             await self._settle()
             statuses = await self._receipt_statuses(arriving)
-            came = ", ".join(f"{number} ({statuses[number]})" for number in arriving) or "-"
+            came = "\n".join(f"{number} ({statuses[number]})" for number in arriving) or "-"
             open_alerts = sum((await self._look()).open_alerts.values())
             rows.append((days[index], came, self.trade.counts.sold - sold, open_alerts))
         screen.table(self.console, ["day", "arrived", "units sold", "open alerts"], rows)

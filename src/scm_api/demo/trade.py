@@ -55,20 +55,21 @@ class Counts:
 
 @dataclass
 class Trade:
-    """The state of the trade; `on_hand` and `on_order` are units by item and warehouse."""
+    """The state of the trade since day `first` of the sample; `on_hand` and `on_order` are units by
+    item and warehouse."""
 
     world: World
+    first: int
     on_hand: NDArray[np.int64]
     on_order: NDArray[np.int64]
     coming: dict[date, list[Coming]] = field(default_factory=lambda: defaultdict(list))
     counts: Counts = field(default_factory=Counts)
-    order_value: float = 0.0
 
     @classmethod
-    def at_the_beginning(cls, world: World) -> "Trade":
+    def at_the_beginning(cls, world: World, first: int) -> "Trade":
         """Before anything is on hand."""
         shape = world.company.opening.shape
-        return cls(world, np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+        return cls(world, first, np.zeros(shape, np.int64), np.zeros(shape, np.int64))
 
     async def open(self) -> None:
         """Post the opening stock, one document a warehouse, at cost."""
@@ -155,7 +156,7 @@ class Trade:
             return
         sources = self.world.primary_sources()
         terms = [sources[item.sku] for item in company.items]
-        past = company.sales[:, :, max(0, index - buyer.LOOK_BACK_DAYS) : index]
+        past = company.sales[:, :, max(self.first, index - buyer.LOOK_BACK_DAYS) : index]
         demand = buyer.daily_demand(past.astype(np.int64), company.opening.astype(np.int64))
         wanted: list[tuple[int, list[buyer.Need]]] = []
         for s in due:

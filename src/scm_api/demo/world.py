@@ -89,8 +89,11 @@ class World:
         return {s.sku: s for s in self.company.supplier_items if s.priority == 1}
 
 
-async def create(runtime: Runtime, clock: Clock, company: SampleCompany) -> World:
-    """Make the organization with a key, and its master data. Raises `Duplicate` if it exists."""
+async def create(runtime: Runtime, clock: Clock, company: SampleCompany, first_day: date) -> World:
+    """Make the organization with a key, and its master data, on the morning of its first day.
+
+    Raises `Duplicate` if it exists.
+    """
     async with runtime.database.system() as driver:
         organization_id = await access.create_organization(
             driver,
@@ -101,7 +104,7 @@ async def create(runtime: Runtime, clock: Clock, company: SampleCompany) -> Worl
         )
         key = await access.create_key(driver, organization_id, name="demo key")
     world = World(runtime, clock, company, organization_id, key.token)
-    clock.set(company.days[0], 6)
+    clock.set(first_day, 6)
     async with world.transaction() as tx:
         await _write_warehouses(tx, world)
         await _write_items(tx, world)

@@ -27,6 +27,15 @@ class AlreadyReversed(Conflict):
     detail = Text("The document was already reversed.", "该单据已被冲销。")
 
 
+class ReversedElsewhere(Conflict):
+    code = "reversed_elsewhere"
+    title = Text("Reverse the document it came from", "请冲销来源单据")
+    detail = Text(
+        "This posting belongs to a {reference_type}; reverse that, so that both stay in step.",
+        "该过账属于 {reference_type},请冲销该单据,使两者保持一致。",
+    )
+
+
 EXCEEDS_ON_HAND = Rule(
     "exceeds_on_hand",
     Text("{available} are there; {requested} requested.", "现存 {available},请求 {requested}。"),

@@ -7,25 +7,20 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
-    ARRAY,
     Select,
-    Uuid,
     and_,
-    cast,
-    column,
     func,
-    literal,
     or_,
     select,
-    union_all,
 )
 from sqlalchemy.orm import aliased
 
 from scm_api.core import pages
 from scm_api.core.db import Base
+from scm_api.core.documents import Key
 from scm_api.core.pages import Conditions, PageOf, PageParams, sql_page
 from scm_api.core.tx import Tx
-from scm_api.items.models import Category, Item
+from scm_api.items.models import Item
 from scm_api.items.policy import key_of
 from scm_api.stock.models import (
     InboundSupply,
@@ -33,7 +28,6 @@ from scm_api.stock.models import (
     StockBalance,
     StockDocument,
     StockMovement,
-    StockPosition,
 )
 from scm_api.stock.schemas import AsOfFilter, BalanceFilter, LedgerFilter, PositionFilter
 from scm_api.warehouses.models import Location, Warehouse
@@ -41,18 +35,18 @@ from scm_api.warehouses.models import Location, Warehouse
 
 def _is_item(text: str) -> Any:
     """Matches an item by its SKU or its UUID."""
-    try:
-        return Item.id == UUID(text)
-    except ValueError:
-        return Item.sku_key == key_of(text)
+    key = Key.parse(text, natural="sku")
+    return Item.sku_key == key_of(key.natural or "") if key.id is None else Item.id == key.id
 
 
 def _is_warehouse(table: Any, text: str) -> Any:
     """Matches a warehouse by its code or its UUID."""
-    try:
-        return table.id == UUID(text)
-    except ValueError:
-        return func.lower(table.code) == text.lower()
+    key = Key.parse(text, natural="code")
+    if key.ref is not None:
+        return table.external_ref == key.ref
+    if key.natural is not None:
+        return func.lower(table.code) == key.natural.lower()
+    return table.id == key.id
 
 
 def _in(tx: Tx, *tables: type[Base]) -> list[Any]:
@@ -105,16 +99,30 @@ def _of_organization(tx: Tx, column: str) -> Conditions:
     return conditions
 
 
+_ITEM_BY_REF = """
+i.id = (select item_id from item_external_reference
+        where organization_id = $1 and system || ':' || reference = {})
+"""
+
+
 def _narrow(conditions: Conditions, item: str | None, warehouse: str | None) -> None:
-    for text, id_column, name_column, fold in (
-        (item, "i.id", "i.sku_key", key_of),
-        (warehouse, "w.id", "lower(w.code)", str.lower),
-    ):
-        if text is not None:
-            try:
-                conditions.add(f"{id_column} = {{}}", UUID(text))
-            except ValueError:
-                conditions.add(f"{name_column} = {{}}", fold(text))
+    """Filter by the keys of an item and of a warehouse. $1 must be the organization."""
+    if item is not None:
+        key = Key.parse(item, natural="sku")
+        if key.id is not None:
+            conditions.add("i.id = {}", key.id)
+        elif key.natural is not None:
+            conditions.add("i.sku_key = {}", key_of(key.natural))
+        else:
+            conditions.add(_ITEM_BY_REF, key.ref)
+    if warehouse is not None:
+        key = Key.parse(warehouse, natural="code")
+        if key.id is not None:
+            conditions.add("w.id = {}", key.id)
+        elif key.natural is not None:
+            conditions.add("lower(w.code) = {}", key.natural.lower())
+        else:
+            conditions.add("w.external_ref = {}", key.ref)
 
 
 async def list_positions(tx: Tx, wanted: PositionFilter) -> PageOf:

@@ -225,6 +225,12 @@ async def replace_inbound(
           delete from inbound_supply s
           where s.organization_id = $1 and s.source_type = $2 and s.source_id = $3
             and s.source_line_id not in (select source_line_id from kept)
+        ), shown as (
+          -- What is on order shows up in positions, also where the item was never in stock.
+          insert into stock_position (organization_id, item_id, warehouse_id, updated_at)
+          select distinct $1, item_id, warehouse_id, $11::timestamptz from kept
+          order by item_id, warehouse_id
+          on conflict do nothing
         )
         insert into inbound_supply (organization_id, source_type, source_id, source_line_id,
           source_number, item_id, warehouse_id, due_on, quantity, is_confirmed)
@@ -245,6 +251,7 @@ async def replace_inbound(
         [row.due_on for row in rows],
         [row.quantity for row in rows],
         [row.is_confirmed for row in rows],
+        tx.now,
     )
 
 

@@ -8,7 +8,12 @@ from scm_api.core.errors import Duplicate, NotFound
 from scm_api.core.http import OpenTx, ReplyTo, operation, router
 from scm_api.core.schemas import Instant
 from scm_api.stock import service, views
-from scm_api.stock.errors import AlreadyReversed, InsufficientStock, QuantityChanged
+from scm_api.stock.errors import (
+    AlreadyReversed,
+    InsufficientStock,
+    QuantityChanged,
+    ReversedElsewhere,
+)
 from scm_api.stock.schemas import (
     ArrivalList,
     AsOfFilter,
@@ -81,7 +86,9 @@ async def get(tx: OpenTx, document: DocumentKey) -> MovementRead:
     "/{document}/reverse",
     status_code=201,
     summary="Reverse a stock document",
-    **operation("stock:post", errors=[NotFound, AlreadyReversed, InsufficientStock]),
+    **operation(
+        "stock:post", errors=[NotFound, AlreadyReversed, ReversedElsewhere, InsufficientStock]
+    ),
 )
 async def reverse(
     tx: OpenTx, reply: ReplyTo, document: DocumentKey, body: ReverseCreate

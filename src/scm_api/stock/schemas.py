@@ -1,7 +1,7 @@
 """Bodies of stock movements, balances, positions and projections."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -43,6 +43,12 @@ MovementType = Literal[
     "from_quality",
     "to_blocked",
     "from_blocked",
+]
+ItemKey = Annotated[
+    str, Field(max_length=120, description="`SKU-1001`, `sku=...`, `ref=system:...` or a UUID.")
+]
+WarehouseKey = Annotated[
+    str, Field(max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID.")
 ]
 Status = Literal["unrestricted", "quality", "blocked", "returns"]
 
@@ -200,8 +206,12 @@ class LedgerEntryList(Page[LedgerEntry]):
 class LedgerFilter(PageParams):
     """Which lines of the ledger to list, newest first."""
 
-    item: str | None = Field(default=None, max_length=80, description="SKU or UUID.")
-    warehouse: str | None = Field(default=None, max_length=80, description="Code or UUID.")
+    item: str | None = Field(
+        default=None, max_length=80, description="`SKU-1001`, `sku=...`, `ref=...` or a UUID."
+    )
+    warehouse: str | None = Field(
+        default=None, max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID."
+    )
     type: list[MovementType] | None = None
     occurred_at_gte: Instant | None = None
     occurred_at_lt: Instant | None = None
@@ -245,8 +255,12 @@ class PositionList(Page[PositionRead]):
 class PositionFilter(PageParams):
     """Which positions to list."""
 
-    warehouse: str | None = Field(default=None, max_length=80, description="Code or UUID.")
-    item: str | None = Field(default=None, max_length=80, description="SKU or UUID.")
+    warehouse: str | None = Field(
+        default=None, max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID."
+    )
+    item: str | None = Field(
+        default=None, max_length=80, description="`SKU-1001`, `sku=...`, `ref=...` or a UUID."
+    )
     category: str | None = Field(default=None, max_length=64, description="Category code.")
     is_in_stock: bool | None = Field(default=None, description="Only with, or without, stock.")
 
@@ -273,8 +287,12 @@ class AsOfFilter(PageParams):
     as_of: Instant = Field(
         description="The instant, with a time zone.", examples=["2026-01-31T23:59:59+08:00"]
     )
-    warehouse: str | None = Field(default=None, max_length=80, description="Code or UUID.")
-    item: str | None = Field(default=None, max_length=80, description="SKU or UUID.")
+    warehouse: str | None = Field(
+        default=None, max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID."
+    )
+    item: str | None = Field(
+        default=None, max_length=80, description="`SKU-1001`, `sku=...`, `ref=...` or a UUID."
+    )
 
 
 class BalanceRead(Read):
@@ -296,8 +314,12 @@ class BalanceList(Page[BalanceRead]):
 class BalanceFilter(PageParams):
     """Which balances to list; empty ones are left out."""
 
-    warehouse: str | None = Field(default=None, max_length=80, description="Code or UUID.")
-    item: str | None = Field(default=None, max_length=80, description="SKU or UUID.")
+    warehouse: str | None = Field(
+        default=None, max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID."
+    )
+    item: str | None = Field(
+        default=None, max_length=80, description="`SKU-1001`, `sku=...`, `ref=...` or a UUID."
+    )
     location: str | None = Field(default=None, max_length=64)
     status: Status | None = None
 

@@ -201,9 +201,12 @@ async def get_document(tx: Tx, key: str) -> tuple[asyncpg.Record, list[asyncpg.R
 async def reverse(tx: Tx, key: str, body: ReverseCreate) -> tuple[PostedDocument, UUID]:
     """Post a document back by a new one that points to it; also gives the original's id.
 
-    Raises `NotFound`, `AlreadyReversed`, `InsufficientStock` when what came in has gone meanwhile.
+    Raises `NotFound`, `AlreadyReversed`, `ReversedElsewhere` for a posting of another document,
+    `InsufficientStock` when what came in has gone meanwhile.
     """
     header, lines = await get_document(tx, key)
+    if header["reference_type"] is not None:
+        raise errors.ReversedElsewhere(reference_type=header["reference_type"])
     posted = await reverse_document(
         tx, header, lines, reason=body.reason, occurred_at=body.occurred_at
     )
