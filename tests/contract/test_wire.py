@@ -224,6 +224,22 @@ async def test_a_key_is_not_taken_twice_for_different_requests(world: Client) ->
     assert theirs.status_code == 201, "the caller is part of the key's scope"
 
 
+async def test_a_refusal_that_leaves_a_trace_leaves_its_key_free(world: Client) -> None:
+    """A refused issue is recorded as a shortage; the same call, sent again, is judged again."""
+    line = {"item": {"sku": "SKU-1001"}, "warehouse": {"code": "WH-1"}, "quantity": "5000"}
+    body = {"type": "sales_issue", "lines": [line]}
+    headers = {"Idempotency-Key": "order-77"}
+    for _ in range(3):
+        refused = await world.post("/v1/stock-movements", body, headers=headers)
+        assert_problem(refused, 409, "insufficient_stock")
+    shortages = (await world.ok("GET", "/v1/shortages"))["data"]
+    assert [row["source_ref"] for row in shortages] == ["order-77"], "recorded once for one key"
+    arrival = {"type": "adjustment_in", "lines": [line]}
+    await world.ok("POST", "/v1/stock-movements", json=arrival)
+    done = await world.post("/v1/stock-movements", body, headers=headers)
+    assert done.status_code == 201, done.text
+
+
 @every_strong_action
 async def test_an_action_that_needs_a_version_asks_for_it_and_compares_it(
     operation: Operation, world: Client

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Index, LargeBinary, String, Text, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scm_api.core.db import Base, Identified
@@ -43,6 +43,7 @@ class ApiKey(Identified, Base):
     last_used_at: Mapped[datetime | None]
 
     __table_args__ = (
+        ForeignKeyConstraint(["organization_id"], ["organization.id"]),
         Index("uq_api_key_public", "public", unique=True),
         CheckConstraint("length(secret_sha256) = 32", name="secret_is_sha256"),
     )

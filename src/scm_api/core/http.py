@@ -179,6 +179,8 @@ class OperationRoute(APIRoute):
             except Problem as problem:
                 if problem.keep_writes and not tx.dry_run:
                     await outbox.flush(tx)
+                    if key is not None:
+                        await idempotency.release(tx, request, key)
                     await tx.driver.execute("commit")
                 raise
             if not writes:

@@ -80,6 +80,10 @@ _STORE = """
 update idempotency_key set status = $6, headers = $7::text::jsonb, body = $8
 where organization_id = $1 and principal_id = $2 and method = $3 and path = $4 and key = $5
 """
+_RELEASE = """
+delete from idempotency_key
+where organization_id = $1 and principal_id = $2 and method = $3 and path = $4 and key = $5
+"""
 
 
 def _scope(tx: Tx, request: Request, key: str) -> tuple[UUID, UUID, str, str, str]:
@@ -117,3 +121,8 @@ async def store(tx: Tx, request: Request, key: str, response: Response) -> None:
         to_json(kept).decode(),
         bytes(response.body),
     )
+
+
+async def release(tx: Tx, request: Request, key: str) -> None:
+    """Give the key back although the transaction is committed: what it kept is a refusal."""
+    await tx.execute(_RELEASE, *_scope(tx, request, key))

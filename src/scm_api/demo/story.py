@@ -178,7 +178,6 @@ class Story:
             arriving = [d.number for d in self.trade.coming.get(days[index], [])]
             sold = self.trade.counts.sold
             await self.trade.day(index, is_buyer_at_work=False)
-            await self._settle()
             statuses = await self._receipt_statuses(arriving)
             came = "\n".join(f"{number} ({statuses[number]})" for number in arriving) or "-"
             open_alerts = sum((await self._look()).open_alerts.values())

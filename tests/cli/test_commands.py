@@ -1,0 +1,173 @@
+"""The commands of `scm-api`, on databases of an operator's own kind."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from typer.testing import CliRunner, Result
+
+from scm_api.cli import app
+from scm_api.core.backup import BackupError
+from scm_api.core.embedded import EmbeddedPostgres
+from scm_api.core.errors import Duplicate, NotFound
+from scm_api.core.migrate import head_revision
+from scm_api.process import Urls
+from scm_api.settings import settings
+from tests.scratch import execute, scratch_database
+
+
+def use(monkeypatch: pytest.MonkeyPatch, urls: Urls, *, is_admin: bool = True) -> None:
+    """Let commands find a database by their environment, as an operator would."""
+    monkeypatch.setenv("SCM_DATABASE_URL", urls.app)
+    monkeypatch.setenv("SCM_MIGRATION_DATABASE_URL", urls.admin if is_admin else "")
+    settings.cache_clear()
+
+
+@pytest.fixture
+def scratch(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Urls]:
+    """A migrated database, named by the environment."""
+    with asyncio.Runner() as runner:
+        context = scratch_database(postgres)
+        urls = runner.run(context.__aenter__())
+        use(monkeypatch, urls)
+        yield urls
+        runner.run(context.__aexit__(None, None, None))
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def command(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def succeeds(*arguments: str) -> str:
+    result = command(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def fetch(urls: Urls, sql: str) -> list[asyncpg.Record]:
+    async def run() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(urls.admin)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(sql)
+            return rows
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def damage(urls: Urls, sql: str) -> None:
+    asyncio.run(execute(urls, sql))
+
+
+def test_a_key_is_made_listed_and_revoked(scratch: Urls) -> None:
+    succeeds("organizations", "create", "acme", "--currency", "EUR", "--time-zone", "Europe/Rome")
+    assert "acme" in succeeds("organizations", "list")
+    said = succeeds("keys", "create", "-o", "acme", "--permission", "items:read", "--days", "30")
+    (row,) = fetch(scratch, "select *, expires_at - created_at as life from api_key")
+    assert (row["permissions"], row["life"].days) == (["items:read"], 29)
+    assert f"scm_live_{row['public']}_" in said
+    listed = succeeds("keys", "list", "--organization", "acme")
+    assert str(row["id"]) in listed
+    assert "scm_live" not in listed
+    succeeds("keys", "revoke", str(row["id"]))
+    (row,) = fetch(scratch, "select revoked_at from api_key")
+    assert row["revoked_at"] is not None
+
+
+def test_what_is_there_twice_or_not_at_all_is_refused(scratch: Urls) -> None:
+    succeeds("organizations", "create", "acme")
+    assert isinstance(command("organizations", "create", "ACME").exception, Duplicate)
+    assert isinstance(command("keys", "create", "-o", "nobody").exception, NotFound)
+    assert isinstance(command("keys", "revoke", str(uuid4())).exception, NotFound)
+
+
+def test_migrate_makes_roles_and_schema_in_an_operators_database(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with asyncio.Runner() as runner:
+        context = scratch_database(postgres, is_migrated=False)
+        urls = runner.run(context.__aenter__())
+        use(monkeypatch, urls, is_admin=False)
+        assert command("migrate").exit_code == 1
+        use(monkeypatch, urls)
+        for _ in range(2):  # the second finds nothing to do
+            succeeds("migrate")
+        (row,) = fetch(urls, "select version_num from alembic_version")
+        assert row["version_num"] == head_revision()
+        (row,) = fetch(urls, "select tableowner from pg_tables where tablename = 'item'")
+        assert row["tableowner"] == "scm_owner"
+        runner.run(context.__aexit__(None, None, None))
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def test_doctor_and_serve_refuse_a_database_that_leaks(scratch: Urls) -> None:
+    damage(scratch, "alter table item disable row level security")
+    for arguments in (("doctor",), ("serve", "--port", "0"), ("worker",)):
+        result = command(*arguments)
+        assert result.exit_code == 1, result.output
+        assert "Table item has no row-level security" in result.output
+        assert 'mend: alter table "item" enable row level security;' in result.output
+
+
+STOCK = """
+insert into organization (id, code, name, base_currency)
+values ('00000000-0000-0000-0000-00000000000a', 'acme', 'Acme', 'EUR');
+set app.organization_id = '00000000-0000-0000-0000-00000000000a';
+insert into item (organization_id, id, sku, name, base_unit)
+values (current_setting('app.organization_id')::uuid, '00000000-0000-0000-0000-00000000000b', 'A',
+        'A', 'EA');
+insert into warehouse (organization_id, id, code, name, time_zone)
+values (current_setting('app.organization_id')::uuid, '00000000-0000-0000-0000-00000000000c', 'W',
+        'W', 'UTC');
+insert into stock_position (organization_id, item_id, warehouse_id, on_hand, unrestricted, value,
+                            updated_at)
+values (current_setting('app.organization_id')::uuid, '00000000-0000-0000-0000-00000000000b',
+        '00000000-0000-0000-0000-00000000000c', 5, 5, 10, now());
+"""
+
+
+def test_audit_passes_what_adds_up_and_shows_what_does_not(scratch: Urls) -> None:
+    assert "0 organization(s)" in succeeds("audit")
+    damage(scratch, STOCK)  # five units that no movement brought
+    result = command("audit")
+    assert result.exit_code == 1
+    assert "position = sum of movements" in result.output
+    assert "5.0000 units worth 10.0000" in result.output
+    assert "acme" in result.output
+
+
+def test_a_dump_restores_into_the_same_rows(scratch: Urls, tmp_path: Path) -> None:
+    succeeds("organizations", "create", "acme")
+    file = tmp_path / "all.dump"
+    succeeds("db", "dump", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    succeeds("organizations", "create", "later")
+    refused = command("db", "restore", str(file))
+    assert isinstance(refused.exception, BackupError)
+    assert "not empty" in str(refused.exception)
+    succeeds("db", "restore", str(file), "--force")
+    assert [row["code"] for row in fetch(scratch, "select code from organization")] == ["acme"]
+
+
+def test_openapi_is_written_sorted_and_checked(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    assert command("openapi", "--check", str(file)).exit_code == 1
+    succeeds("openapi", str(file))
+    document = json.loads(file.read_text())
+    assert file.read_text() == (
+        json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    )
+    assert succeeds("openapi", "-") == file.read_text()
+    succeeds("openapi", "--check", str(file))
+    file.write_text(file.read_text().replace("scm-api", "other-api"))
+    result = command("openapi", "--check", str(file))
+    assert result.exit_code == 1
+    assert "Write it anew" in result.output
