@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format openapi bench clean
+.PHONY: help demo serve test fuzz check format openapi bench clean
 
 help:  ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,9 @@ serve: $(INSTALLED)  ## Serve the API on http://127.0.0.1:8000 with its own Post
 
 test: $(INSTALLED) $(CONTRACT)/node_modules/.installed  ## All tests
 	$(BIN)/pytest
+
+fuzz: $(INSTALLED)  ## Every evil value in every place, every foreign id (10 minutes)
+	SCM_FUZZ=full $(BIN)/pytest tests/contract/test_evil_values.py tests/contract/test_tenancy.py
 
 check: $(INSTALLED)  ## Format, lint, types, layers, and the committed OpenAPI document
 	$(BIN)/ruff format --check .

@@ -6,9 +6,7 @@ declare
   mine text := 'nullif(current_setting(''app.organization_id'', true), '''')::uuid';
   is_system text := 'current_setting(''app.system'', true) = ''on''';
   seen_by_system text[] := array['api_key', 'job', 'event', 'event_consumer', 'idempotency_key'];
-  append_only text[] := array[
-    'event', 'stock_movement', 'stock_document', 'lead_time_observation', 'shortage'
-  ];
+  append_only text[] := array['event', 'stock_movement', 'stock_document', 'shortage'];
   rule text;
 begin
   grant usage on schema public to scm_app;

@@ -29,6 +29,8 @@ OPEN_CHOICES = {
 # lines are derived in one transaction with what they name, and deleted after a month.
 LOOSE = {
     "lead_time_observation.purchase_order_id",
+    "lead_time_observation.purchase_order_line_id",
+    "lead_time_observation.receipt_id",
     "replenishment_plan_line.item_id",
     "replenishment_plan_line.supplier_id",
     "replenishment_plan_line.warehouse_id",

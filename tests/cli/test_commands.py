@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
-from scm_api.cli import app
+from scm_api.cli import app, main
 from scm_api.core.backup import BackupError
 from scm_api.core.embedded import EmbeddedPostgres
 from scm_api.core.errors import Duplicate, NotFound
@@ -88,6 +88,18 @@ def test_what_is_there_twice_or_not_at_all_is_refused(scratch: Urls) -> None:
     assert isinstance(command("keys", "revoke", str(uuid4())).exception, NotFound)
 
 
+def test_a_mistake_is_answered_in_one_line(
+    scratch: Urls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["scm-api", "keys", "create", "-o", "nobody"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "nobody" in said.err
+
+
 def test_migrate_makes_roles_and_schema_in_an_operators_database(
     postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,9 +133,9 @@ STOCK = """
 insert into organization (id, code, name, base_currency)
 values ('00000000-0000-0000-0000-00000000000a', 'acme', 'Acme', 'EUR');
 set app.organization_id = '00000000-0000-0000-0000-00000000000a';
-insert into item (organization_id, id, sku, name, base_unit)
+insert into item (organization_id, id, sku, sku_key, name, base_unit)
 values (current_setting('app.organization_id')::uuid, '00000000-0000-0000-0000-00000000000b', 'A',
-        'A', 'EA');
+        'a', 'A', 'EA');
 insert into warehouse (organization_id, id, code, name, time_zone)
 values (current_setting('app.organization_id')::uuid, '00000000-0000-0000-0000-00000000000c', 'W',
         'W', 'UTC');

@@ -1,10 +1,11 @@
 """Every event counts exactly once for a consumer, whatever happens between effects and commit."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from scm_api.core import consumers, outbox
 from scm_api.core.tx import Tx
@@ -30,9 +31,18 @@ async def _count(tx: Tx, events: Sequence[asyncpg.Record]) -> None:
         raise failures.pop(0)
 
 
-@pytest.fixture(autouse=True)
-def _registered() -> Iterator[None]:
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def _registered(admin: asyncpg.Connection) -> AsyncIterator[None]:
+    """The consumer, which begins where the feed ends for organizations of other tests."""
     failures.clear()
+    await admin.execute(
+        """
+        insert into event_consumer (organization_id, name, tx_order, seq)
+        select id, $1, event_horizon(), 0 from organization
+        on conflict (organization_id, name) do update set tx_order = excluded.tx_order
+        """,
+        NAME,
+    )
     consumers.consumer(NAME, WarehouseCreated)(_count)
     yield
     del consumers._consumers[NAME]

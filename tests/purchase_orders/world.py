@@ -111,4 +111,4 @@ async def inbound(api: Client, warehouse: str = "WH-1") -> list[tuple[str, str]]
 async def on_hand(api: Client, sku: str, warehouse: str = "WH-1") -> str:
     """Units on hand of an item in a warehouse."""
     found = await api.ok("GET", "/v1/stock", params={"item": sku, "warehouse": warehouse})
-    return str(found["data"][0]["on_hand"]) if found["data"] else "0"
+    return str(found["data"][0]["on_hand"]) if found["data"] else "0.0000"

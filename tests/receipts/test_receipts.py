@@ -80,7 +80,7 @@ async def test_more_than_tolerated_changes_nothing(api: Client) -> None:
         "receivable": "5.0000",
         "requested": "6.0000",
     }
-    assert await on_hand(api, "SKU-1") == "0"
+    assert await on_hand(api, "SKU-1") == "0.0000"
     assert (await read(api, order))["receipt_status"] == "none"
     assert (await receive(api, order, arrived("10")))["number"] == "GR-000001"
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import statistics
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid4
 
-import asyncpg
 import numpy as np
-import pytest
 
 from scm_api.replenishment.lead_time import estimate_lead_times
 from scm_api.suppliers import service
@@ -114,17 +113,19 @@ async def test_the_summary_of_an_item_has_its_quantiles_and_its_on_time_share(ap
     assert (second["sd_days"], second["on_time_share"]) == (None, None)
 
 
-async def test_observations_can_be_added_but_never_changed(api: Client) -> None:
+async def test_what_a_reversed_receipt_taught_is_forgotten(api: Client) -> None:
     ids = await make_world(api)
+    receipt_id = uuid4()
+    await api.put(LINK, {})
     await record(api, observed(ids, 8))
+    before = (await api.ok("GET", f"{LINK}"))["measured_lead_time"]
+    await record(api, replace(observed(ids, 90), receipt_id=receipt_id))
+    assert (await api.ok("GET", f"{LINK}"))["measured_lead_time"] != before
     now = instant("2026-06-01T00:00:00Z")
-    for statement in (
-        "update lead_time_observation set days = 1",
-        "delete from lead_time_observation",
-    ):
-        async with api.runtime.database.transaction(api.principal(), now=now) as tx:
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await tx.execute(statement)
+    async with api.runtime.database.transaction(api.principal(), now=now) as tx:
+        await service.withdraw_lead_times(tx, receipt_id)
+        await tx.execute("commit")
+    assert (await api.ok("GET", f"{LINK}"))["measured_lead_time"] == before
 
 
 async def test_planning_gets_usable_sources_with_prices_shutdowns_and_observations(

@@ -216,6 +216,7 @@ def _lead_times(
                 requested_on=due.need_by,
                 purchase_order_id=order.header.id,
                 purchase_order_line_id=line.id,
+                receipt_id=receipt.id,
             )
         )
     return observed
@@ -248,6 +249,7 @@ async def reverse(tx: Tx, key: str, body: ReceiptReverse, if_match: int | None) 
             for row in lines
         ]
         await purchase_orders.take_back(tx, order, returned, body.reason)
+        await suppliers.withdraw_lead_times(tx, locked.id)
     values = {
         "status": "reversed",
         "reversal_document_id": posted.id,

@@ -22,6 +22,7 @@ from scm_api.replenishment.suggestion_schemas import (
     CurvePoint,
     DemandProfileQuery,
     DemandProfileRead,
+    ProfileDayRead,
     Protection,
     SafetyStockAnswer,
     SafetyStockAsk,
@@ -143,10 +144,7 @@ async def profile(tx: Tx, item_key: str, wanted: DemandProfileQuery) -> DemandPr
         abc=None if line is None else line["abc"],
         xyz=None if line is None else line["xyz"],
         last_days=[
-            {
-                "day": row["day"],
-                **{n: format(row[n], "f") for n in ("issued", "returned", "shortage")},
-            }
+            ProfileDayRead(**{name: row[name] for name in ProfileDayRead.model_fields})
             for row in days
         ],
     )

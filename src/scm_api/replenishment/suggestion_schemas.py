@@ -1,7 +1,7 @@
 """Bodies of suggestions and of the safety-stock calculator."""
 
 from datetime import date, datetime
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
@@ -242,6 +242,15 @@ class SafetyStockAnswer(Read):
     formulas: dict[str, str]
 
 
+class ProfileDayRead(Read):
+    """One business day of the history a profile was made from, in base units."""
+
+    day: date
+    issued: Number
+    returned: Number
+    shortage: Number
+
+
 class DemandProfileRead(Read):
     """What kind of demand an item has in a warehouse."""
 
@@ -260,7 +269,7 @@ class DemandProfileRead(Read):
     weekly_index: list[Number] = Field(description="Factor of each weekday from Monday; 1: none.")
     abc: str | None = Field(description="By consumption value, of the latest plan.")
     xyz: str | None = Field(description="By steadiness, of the latest plan.")
-    last_days: list[dict[str, Any]]
+    last_days: list[ProfileDayRead]
 
 
 class DemandProfileQuery(Strict):

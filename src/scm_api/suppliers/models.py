@@ -125,8 +125,8 @@ class SupplierShutdown(Identified, Base):
 
 
 class LeadTimeObservation(Identified, Base):
-    """How long one delivery took, append-only. Planning needs every observation, not only their
-    mean, so they are kept from the first receipt on."""
+    """How long one delivery took. Planning needs every observation, not only their mean, so they
+    are kept from the first receipt on; one goes only with the receipt it came from."""
 
     __tablename__ = "lead_time_observation"
 
@@ -135,6 +135,7 @@ class LeadTimeObservation(Identified, Base):
     # Null for deliveries that have no order here, such as imported history.
     purchase_order_id: Mapped[UUID | None]
     purchase_order_line_id: Mapped[UUID | None]
+    receipt_id: Mapped[UUID | None]
     ordered_on: Mapped[date]
     # The delivery dates the supplier promised and we asked for.
     confirmed_on: Mapped[date | None]
@@ -155,5 +156,11 @@ class LeadTimeObservation(Identified, Base):
             "item_id",
             text("received_on desc"),
             text("id desc"),
+        ),
+        Index(
+            "ix_lead_time_observation_receipt_id",
+            "organization_id",
+            "receipt_id",
+            postgresql_where=text("receipt_id is not null"),
         ),
     )

@@ -157,3 +157,8 @@ async def record_lead_times(tx: Tx, rows: Sequence[ObservedLeadTime]) -> None:
     deliveries of items the supplier is not listed for are kept too, and count once it is."""
     if rows:
         await planning_repository.observe(tx, rows)
+
+
+async def withdraw_lead_times(tx: Tx, receipt_id: UUID) -> None:
+    """Forget what a reversed receipt taught; one statement."""
+    await planning_repository.withdraw(tx, receipt_id)

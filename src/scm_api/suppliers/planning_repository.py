@@ -109,11 +109,11 @@ async def observe(tx: Tx, rows: Sequence[ObservedLeadTime]) -> None:
         """
         insert into lead_time_observation (
           organization_id, id, supplier_id, item_id, purchase_order_id, purchase_order_line_id,
-          ordered_on, confirmed_on, requested_on, received_on, days, quantity
+          receipt_id, ordered_on, confirmed_on, requested_on, received_on, days, quantity
         )
         select $1, o.* from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
-                                   $7::date[], $8::date[], $9::date[], $10::date[], $11::int[],
-                                   $12::numeric[]) as o
+                                   $7::uuid[], $8::date[], $9::date[], $10::date[], $11::date[],
+                                   $12::int[], $13::numeric[]) as o
         """,
         tx.organization_id,
         [uuid7() for _ in rows],
@@ -121,6 +121,7 @@ async def observe(tx: Tx, rows: Sequence[ObservedLeadTime]) -> None:
         [row.item_id for row in rows],
         [row.purchase_order_id for row in rows],
         [row.purchase_order_line_id for row in rows],
+        [row.receipt_id for row in rows],
         [row.ordered_on for row in rows],
         [row.confirmed_on for row in rows],
         [row.requested_on for row in rows],
@@ -160,5 +161,37 @@ async def observe(tx: Tx, rows: Sequence[ObservedLeadTime]) -> None:
         [row.supplier_id for row in rows],
         [row.item_id for row in rows],
         [row.days for row in rows],
+        tx.now,
+    )
+
+
+async def withdraw(tx: Tx, receipt_id: UUID) -> None:
+    """Forget what a receipt taught, and take it out of the sums of its supplier-items."""
+    await tx.execute(
+        """
+        with gone as (
+          delete from lead_time_observation where organization_id = $1 and receipt_id = $2
+          returning supplier_id, item_id, days
+        ), sums as (
+          select supplier_id, item_id, count(*) as count, sum(days) as sum,
+                 sum(days::bigint * days) as sum_squares
+          from gone group by supplier_id, item_id
+        ), locked as (
+          select l.id, s.count, s.sum, s.sum_squares
+          from sums s
+          join supplier_item l on l.organization_id = $1 and l.supplier_id = s.supplier_id
+                              and l.item_id = s.item_id
+          order by l.supplier_id, l.item_id for update of l
+        )
+        update supplier_item l
+        set lead_time_count = l.lead_time_count - locked.count,
+            lead_time_sum = l.lead_time_sum - locked.sum,
+            lead_time_sum_squares = l.lead_time_sum_squares - locked.sum_squares,
+            version = l.version + 1, updated_at = $3
+        from locked
+        where l.organization_id = $1 and l.id = locked.id
+        """,
+        tx.organization_id,
+        receipt_id,
         tx.now,
     )

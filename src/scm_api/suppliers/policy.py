@@ -62,6 +62,7 @@ class ObservedLeadTime:
     requested_on: date | None = None
     purchase_order_id: UUID | None = None
     purchase_order_line_id: UUID | None = None
+    receipt_id: UUID | None = None
 
     @property
     def days(self) -> int:

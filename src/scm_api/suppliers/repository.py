@@ -71,6 +71,7 @@ async def named(tx: Tx, ids: list[UUID | None], codes: list[str | None]) -> list
 
 
 async def base_currency(tx: Tx) -> str:
+    """The currency the organization keeps its books in (ISO 4217)."""
     currency: str = await tx.fetchval(
         "select base_currency from organization where id = $1", tx.organization_id
     )

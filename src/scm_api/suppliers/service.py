@@ -23,6 +23,7 @@ from scm_api.suppliers.planning import (
     links,
     price,
     record_lead_times,
+    withdraw_lead_times,
 )
 from scm_api.suppliers.policy import ObservedLeadTime, PriceStep, Shutdown, arrival_on, order_by
 from scm_api.suppliers.schemas import (
@@ -57,6 +58,7 @@ __all__ = [
     "remove_shutdown",
     "resolve",
     "summarize_lead_times",
+    "withdraw_lead_times",
 ]
 
 ENDS_BEFORE_IT_STARTS = Rule(
