@@ -21,7 +21,17 @@ from scm_api.core.routing import IndexedRouter
 from scm_api.core.runtime import Runtime
 from scm_api.system import health
 
+ACCEPTED = (
+    "Authorization",
+    "Content-Type",
+    "Accept-Language",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "X-Request-Id",
+)
 EXPOSED = (
+    "Dry-Run",
     "ETag",
     "Location",
     "Link",
@@ -51,7 +61,7 @@ def create_app(runtime: Runtime) -> FastAPI:
             CORSMiddleware,
             allow_origins=runtime.settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
+            allow_headers=ACCEPTED,
             expose_headers=EXPOSED,
         )
     return app

@@ -99,14 +99,14 @@ async def assign(
     return found
 
 
-@rules.get("", name="list", summary="List alert rules", **operation("alerts:read"))
+@rules.get("", name="list", summary="List alert rules", **operation("alert_rules:read"))
 async def list_rules(tx: OpenTx) -> AlertRuleList:
     """The rules of all kinds as they apply here."""
     found = await service.rules(tx)
     return AlertRuleList(data=[service.rule_read(rule) for rule in found.values()])
 
 
-@rules.get("/{kind}", name="get", summary="Read an alert rule", **operation("alerts:read"))
+@rules.get("/{kind}", name="get", summary="Read an alert rule", **operation("alert_rules:read"))
 async def get_rule(tx: OpenTx, reply: ReplyTo, kind: RuleKind) -> AlertRuleRead:
     """One kind's rule as it applies here."""
     found = await service.rule(tx, kind)

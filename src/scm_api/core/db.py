@@ -13,7 +13,7 @@ from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Numeric, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from scm_api.core.errors import Conflict, Invalid, Problem, Unavailable
+from scm_api.core.errors import OUT_OF_RANGE, Conflict, Invalid, Problem, Text, Unavailable
 from scm_api.core.ids import uuid7
 from scm_api.core.tx import Principal, Tx
 
@@ -176,14 +176,20 @@ async def _put_back(connection: AsyncConnection, driver: asyncpg.Connection) -> 
         await connection.invalidate()
 
 
+_UNREACHABLE = Text("the database cannot be reached", "无法连接数据库")
+_ALL_BUSY = Text("all database connections are busy", "数据库连接均被占用")
+_BUSY = Text("the database is busy or restarting", "数据库繁忙或正在重启")
+_READ_ONLY = Text("the database is read-only at the moment", "数据库暂为只读")
+
+
 def problem_for(error: BaseException) -> Problem | None:
     """The problem that a database error means to a caller, by SQLSTATE; None if it is our fault."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, asyncpg.PostgresError):
         if isinstance(cause, _CLIENT_ERRORS | OSError | TimeoutError):
-            return Unavailable("the database cannot be reached")
+            return Unavailable(_UNREACHABLE)
         if type(cause).__name__ == "TimeoutError" and "QueuePool" in str(cause):
-            return Unavailable("all database connections are busy")
+            return Unavailable(_ALL_BUSY)
         cause = cause.__cause__
     if cause is None:
         return None
@@ -191,11 +197,11 @@ def problem_for(error: BaseException) -> Problem | None:
     if state.startswith("23"):
         return Conflict(constraint=getattr(cause, "constraint_name", None) or "unknown")
     if state.startswith("22"):
-        return Invalid([])
+        return Invalid([OUT_OF_RANGE.at("")])
     if state.startswith(("40", "53", "57", "08", "55")):
-        return Unavailable("the database is busy or restarting")
+        return Unavailable(_BUSY)
     if state == "25006":
-        return Unavailable("the database is read-only at the moment")
+        return Unavailable(_READ_ONLY)
     return None
 
 

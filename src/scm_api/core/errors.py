@@ -293,7 +293,7 @@ class Unavailable(Problem):
     title = Text("Temporarily unavailable", "暂时不可用")
     detail = Text("Please retry: {reason}.", "请稍后重试:{reason}。")
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Text) -> None:
         super().__init__(headers={"Retry-After": "1"}, reason=reason)
 
 
@@ -302,6 +302,10 @@ UNKNOWN_PARAMETER = Rule(
     Text("'{name}' is not a parameter of this call.", "此接口没有参数 {name}。"),
 )
 NOT_A_BOOLEAN = Rule("not_a_boolean", Text("Must be true or false.", "须为 true 或 false。"))
+OUT_OF_RANGE = Rule(
+    "out_of_range",
+    Text("A value lies outside what can be stored.", "某个值超出可存储的范围。"),
+)
 INVALID_CURSOR = Rule(
     "invalid_cursor",
     Text(

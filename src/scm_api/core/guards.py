@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from scm_api.core.errors import BodyTooLarge, InternalError, Problem, Unavailable
+from scm_api.core.errors import BodyTooLarge, InternalError, Problem, Text, Unavailable
 from scm_api.core.ids import uuid7
 from scm_api.core.problems import error_response
 
@@ -26,6 +26,9 @@ SECURITY_HEADERS = (
 )
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+_SHUTTING_DOWN = Text("the server is shutting down", "服务器正在关闭")
 
 
 class RequestId:
@@ -108,7 +111,7 @@ class LastResort:
                 await send(message)
         except asyncio.CancelledError:
             if not started:
-                await _refuse(Unavailable("the server is shutting down"), scope, receive, send)
+                await _refuse(Unavailable(_SHUTTING_DOWN), scope, receive, send)
             raise
         except Exception:
             logger.exception("unhandled_error", response_started=started)

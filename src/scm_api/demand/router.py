@@ -20,14 +20,14 @@ from scm_api.demand.schemas import (
 sales_plans = router("sales-plans")
 
 
-@sales_plans.put("/bulk", summary="Write planned days", **operation("sales-plans:write"))
+@sales_plans.put("/bulk", summary="Write planned days", **operation("sales_plans:write"))
 async def write(tx: OpenTx, body: SalesPlansWrite) -> SalesPlansResult:
     """Write promotions and sales plans by day; the same rows again change nothing."""
     return await service.write_plans(tx, body)
 
 
 @sales_plans.get(
-    "", summary="List planned days", **operation("sales-plans:read", errors=[NotFound])
+    "", summary="List planned days", **operation("sales_plans:read", errors=[NotFound])
 )
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[SalesPlanFilter, Query()]
@@ -54,7 +54,7 @@ async def list_(
 
 
 @sales_plans.delete(
-    "", summary="Delete planned days", **operation("sales-plans:write", errors=[NotFound])
+    "", summary="Delete planned days", **operation("sales_plans:write", errors=[NotFound])
 )
 async def delete(tx: OpenTx, wanted: Annotated[SalesPlanRange, Query()]) -> SalesPlansResult:
     """Delete the planned days of a range, of all items unless one is named."""

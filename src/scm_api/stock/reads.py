@@ -80,7 +80,7 @@ _POSITION_COLUMNS = """
 p.item_id, p.warehouse_id, p.on_hand, p.unrestricted, p.reserved, p.in_transit, p.value,
 p.last_occurred_at, p.daily_demand, p.safety_stock, p.reorder_point, p.order_up_to,
 i.sku, i.name as item_name, w.code as warehouse_code, w.name as warehouse_name, w.time_zone,
-coalesce(s.on_order, 0) as on_order, s.next_arrival_on
+coalesce(s.on_order, 0.0000) as on_order, s.next_arrival_on
 """
 _POSITIONS = """
 stock_position p
