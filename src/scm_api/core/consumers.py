@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from scm_api.core import outbox
 from scm_api.core.db import Base, Owned, is_connection_lost
+from scm_api.core.events import Event
 from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Principal, Tx
 
@@ -45,7 +46,7 @@ class EventConsumer(Owned, Base):
     seq: Mapped[int] = mapped_column(BigInteger)
 
 
-def consumer(name: str, *types: type[outbox.Event]) -> Callable[[Consumer], Consumer]:
+def consumer(name: str, *types: type[Event]) -> Callable[[Consumer], Consumer]:
     """Register a consumer of the given event types."""
 
     def register(function: Consumer) -> Consumer:

@@ -6,9 +6,8 @@ An event row is written in the transaction of its change. The feed shows rows in
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -21,21 +20,6 @@ from scm_api.core.db import Base, Owned
 from scm_api.core.errors import INVALID_CURSOR, Invalid
 from scm_api.core.ids import uuid7
 from scm_api.core.tx import Tx
-
-
-@dataclass(frozen=True)
-class Event:
-    """Base of all events: frozen, named in the past tense, small. `subject_id` is what it is about;
-    the remaining fields become `data`."""
-
-    type: ClassVar[str]
-    subject_type: ClassVar[str]
-
-    subject_id: UUID
-
-    def data(self) -> dict[str, Any]:
-        # Not asdict: copying the long lists inside costs more than writing them.
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "subject_id"}
 
 
 class EventRow(Owned, Base):

@@ -7,16 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from scm_api.core.errors import PermissionDenied
-
-if TYPE_CHECKING:
-    from scm_api.core.outbox import Event
+from scm_api.core.events import Event
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Tx:
     now: datetime
     idempotency_key: str | None = None
     dry_run: bool = False
-    events: list["Event"] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     _session: AsyncSession | None = None
 
     @property
@@ -91,7 +89,7 @@ class Tx:
         await self._flush()
         await self.driver.executemany(sql, rows)
 
-    def emit(self, event: "Event") -> None:
+    def emit(self, event: Event) -> None:
         """Announce what happened; written with this transaction or not at all."""
         self.events.append(event)
 

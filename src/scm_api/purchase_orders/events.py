@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from scm_api.core.outbox import Event
+from scm_api.core.events import Event
 
 NAMED_AT_MOST = 200
 CHANGES_AT_MOST = 50

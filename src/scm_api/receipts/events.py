@@ -4,7 +4,7 @@ it is empty and `is_many` is true: read the receipt's lines."""
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scm_api.core.outbox import Event
+from scm_api.core.events import Event
 
 NAMED_AT_MOST = 200
 

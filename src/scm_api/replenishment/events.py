@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
-from scm_api.core.outbox import Event
+from scm_api.core.events import Event
 
 
 @dataclass(frozen=True)

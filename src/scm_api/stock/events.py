@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scm_api.core.outbox import Event
+from scm_api.core.events import Event
 
 NAMED_AT_MOST = 200
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from scm_api.core.outbox import Event
+from scm_api.core.events import Event
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from scm_api.core.outbox import Event
+from scm_api.core.events import Event
 
 
 @dataclass(frozen=True)
