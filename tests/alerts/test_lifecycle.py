@@ -210,7 +210,7 @@ async def test_evaluating_5000_positions_takes_as_many_statements_as_one(api: Cl
     await many_items(api, 5000, "N")
     many, outcome = await statements(api, None)
     assert (outcome.evaluated, outcome.raised, outcome.seen) == (5001, 1000, 2)
-    assert many == few <= 6
+    assert many <= few <= 6
     again, outcome = await statements(api, None)
     assert (outcome.raised, outcome.seen) == (0, 1002)
     assert again == many
