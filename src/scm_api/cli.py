@@ -98,10 +98,10 @@ def worker_command(
 ) -> None:
     """Run queued jobs, event consumers and chores; start as many as you like."""
     chosen = settings()
-    configure_logging(chosen.log_format, chosen.log_level)
     with database(chosen) as urls:
         if parent_pipe is None:
             refuse_findings(Readiness(asyncio.run(check_prepared(chosen, urls))))
+        configure_logging(chosen.log_format, chosen.log_level)
         job_process = worker.Worker(make_runtime(chosen, urls))
         asyncio.run(worker.run(job_process, watch_parent=parent_pipe))
 
@@ -201,7 +201,7 @@ def demo_command(
     # Into a file or a pipe, tables keep the width they are made for.
     wide = Console(highlight=False, width=None if console.is_terminal else 100)
     with ended_by_signals():
-        demo.run(console, data_dir=data_dir, port=port, is_serving=is_serving, past_days=past_days)
+        demo.run(wide, data_dir=data_dir, port=port, is_serving=is_serving, past_days=past_days)
 
 
 def with_options(base: Settings, **options: Any) -> Settings:

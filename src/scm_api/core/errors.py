@@ -319,3 +319,9 @@ NOT_UNIQUE = Rule(
     "not_unique",
     Text("{value} stands more than once in this request.", "{value} 在请求中重复出现。"),
 )
+
+
+def unknown_filter(problem: NotFound, parameter: str) -> Invalid:
+    """What a filter answers that names nothing: 422 for the parameter, not 404 for the list."""
+    named = {"kind": problem.params["kind"], "reference": problem.params["reference"]}
+    return Invalid([UNKNOWN_REFERENCE.at_parameter(parameter, **named)])

@@ -132,6 +132,19 @@ class Reference(Strict):
         return str(self.code if self.id is None else self.id)
 
 
+# Filters name things as paths do; a key that names nothing is refused with 422.
+ItemKey = Annotated[
+    str, Field(max_length=120, description="`SKU-1001`, `sku=...`, `ref=system:...` or a UUID.")
+]
+WarehouseKey = Annotated[
+    str, Field(max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID.")
+]
+SupplierKey = Annotated[
+    str, Field(max_length=80, description="`S-01`, `code=...`, `ref=...` or a UUID.")
+]
+CategoryKey = Annotated[str, Field(max_length=80, description="`CAT-1`, `code=...` or a UUID.")]
+
+
 class ItemReference(Strict):
     """Names an item by `id` or by `sku`, exactly one of them."""
 

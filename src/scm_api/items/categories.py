@@ -6,7 +6,7 @@ from pydantic import MISSING
 from pydantic_core import to_jsonable_python
 
 from scm_api.core.documents import Key, insert, write
-from scm_api.core.errors import UNKNOWN_REFERENCE, Invalid, NotFound, Rule, Text
+from scm_api.core.errors import UNKNOWN_REFERENCE, Invalid, NotFound, Rule, Text, unknown_filter
 from scm_api.core.http import check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
@@ -42,6 +42,14 @@ async def get(tx: Tx, key: str) -> Category:
 async def read(tx: Tx, key: str) -> CategoryRead:
     """The category behind a path key with its parent. Raises `NotFound`."""
     return (await _reads(tx, [await get(tx, key)]))[0]
+
+
+async def filter_id(tx: Tx, key: str | None, parameter: str = "category") -> UUID | None:
+    """The id a filter names, None without one. Raises `Invalid` for the parameter."""
+    try:
+        return None if key is None else (await get(tx, key)).id
+    except NotFound as problem:
+        raise unknown_filter(problem, parameter) from problem
 
 
 async def list_all(tx: Tx, wanted: CategoryFilter) -> tuple[PageOf, list[CategoryRead]]:

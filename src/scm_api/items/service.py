@@ -7,7 +7,15 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from scm_api.core.documents import Key
-from scm_api.core.errors import UNKNOWN_REFERENCE, Duplicate, Invalid, NotFound, Rule, Text
+from scm_api.core.errors import (
+    UNKNOWN_REFERENCE,
+    Duplicate,
+    Invalid,
+    NotFound,
+    Rule,
+    Text,
+    unknown_filter,
+)
 from scm_api.core.http import check_version
 from scm_api.core.pages import PageOf
 from scm_api.core.schemas import ItemReference, Reference
@@ -37,6 +45,7 @@ __all__ = [
     "ItemFacts",
     "change",
     "create",
+    "filter_id",
     "get",
     "identify",
     "list_all",
@@ -85,6 +94,14 @@ async def identify(tx: Tx, key: str) -> UUID:
     if found is None:
         raise NotFound(kind="item", reference=key)
     return found
+
+
+async def filter_id(tx: Tx, key: str | None, parameter: str = "item") -> UUID | None:
+    """The id a filter names, None without one. Raises `Invalid` for the parameter."""
+    try:
+        return None if key is None else await identify(tx, key)
+    except NotFound as problem:
+        raise unknown_filter(problem, parameter) from problem
 
 
 async def resolve(tx: Tx, references: Sequence[ItemReference]) -> dict[ItemReference, ItemFacts]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from scm_api.core.documents import Key, apply_patch, insert
-from scm_api.core.errors import Invalid, NotFound, Rule, Text
+from scm_api.core.errors import Invalid, NotFound, Rule, Text, unknown_filter
 from scm_api.core.http import check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf, PageParams
@@ -115,6 +115,14 @@ async def resolve(tx: Tx, references: Sequence[Reference]) -> dict[Reference, Su
         )
         for row in rows
     }
+
+
+async def filter_id(tx: Tx, key: str | None, parameter: str = "supplier") -> UUID | None:
+    """The id a filter names, None without one. Raises `Invalid` for the parameter."""
+    try:
+        return None if key is None else (await get(tx, key)).id
+    except NotFound as problem:
+        raise unknown_filter(problem, parameter) from problem
 
 
 async def list_all(tx: Tx, wanted: SupplierFilter) -> PageOf:

@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from scm_api.core.documents import Key, apply_patch, insert
-from scm_api.core.errors import Invalid, NotFound, Rule, Text
+from scm_api.core.errors import Invalid, NotFound, Rule, Text, unknown_filter
 from scm_api.core.http import check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf, PageParams
@@ -95,6 +95,14 @@ async def resolve(tx: Tx, references: Sequence[Reference]) -> dict[Reference, Wa
         for reference in references
         if (facts := known.get(reference.id or str(reference.code).lower())) is not None
     }
+
+
+async def filter_id(tx: Tx, key: str | None, parameter: str = "warehouse") -> UUID | None:
+    """The id a filter names, None without one. Raises `Invalid` for the parameter."""
+    try:
+        return None if key is None else (await get(tx, key)).id
+    except NotFound as problem:
+        raise unknown_filter(problem, parameter) from problem
 
 
 async def list_all(tx: Tx, wanted: WarehouseFilter) -> PageOf:
