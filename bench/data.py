@@ -56,7 +56,8 @@ async def stocked_items(bench: Bench, count: int) -> Places:
               array_fill('unrestricted'::text, array[i.c]), array_fill(false, array[i.c]),
               array_fill($3::uuid, array[i.c]), array_fill($4::uuid, array[i.c]),
               array_fill('unrestricted'::text, array[i.c]), array_fill(false, array[i.c]),
-              array_fill(false, array[i.c]), array_fill(10::numeric, array[i.c]),
+              array_fill(false, array[i.c]), array_fill(false, array[i.c]),
+              array_fill(10::numeric, array[i.c]),
               array_fill(null::numeric, array[i.c]), array_fill(null::numeric, array[i.c]))
             """,
             bench.organization_id,

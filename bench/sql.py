@@ -11,8 +11,9 @@ with posted as (
     array_fill('unrestricted'::text, array[{lines}]), array_fill(false, array[{lines}]),
     array_fill({customer}, array[{lines}]), array_fill(null::uuid, array[{lines}]),
     array_fill('unrestricted'::text, array[{lines}]), array_fill(false, array[{lines}]),
-    array_fill(false, array[{lines}]), array_fill(null::numeric, array[{lines}]),
-    array_fill(null::numeric, array[{lines}]), array_fill(null::numeric, array[{lines}])) p
+    array_fill(false, array[{lines}]), array_fill(false, array[{lines}]),
+    array_fill(null::numeric, array[{lines}]), array_fill(null::numeric, array[{lines}]),
+    array_fill(null::numeric, array[{lines}])) p
 ), told as (
   insert into event (organization_id, id, type, subject_type, subject_id, data, principal_kind,
                      principal_id, principal_name, request_id, recorded_at)

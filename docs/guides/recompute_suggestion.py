@@ -25,7 +25,7 @@ def recompute(block):
     year, holding = 365 * mean / days, i["unit_cost"] * i["holding_rate"]
     review, minimum, multiple = (
         i["review_days"] * mean / days,
-        i.get("minimum_order", 0),
+        i.get("minimum_quantity", 0),
         i["order_multiple"],
     )
     economic = sqrt(2 * i["order_cost"] * year / holding) if holding and i["order_cost"] else 0
@@ -45,7 +45,7 @@ def recompute(block):
     for least, _ in steps:
         packs = ceil(max(order_up_to - position, least, minimum) / multiple - 1e-9)
         most = max(
-            floor(i.get("maximum_order", 1e30) / multiple + 1e-9),
+            floor(i.get("maximum_quantity", 1e30) / multiple + 1e-9),
             ceil(minimum / multiple - 1e-9),
             1,
         )

@@ -1,7 +1,8 @@
 -- Posting to the ledger: one call, one round trip, a number of statements that does not depend on
 -- the number of lines. Rows are locked in key order, positions before balances, so that crossing
 -- documents wait for each other and never deadlock. If any line cannot be served nothing is written
--- and the rows returned say which lines and why; otherwise there is one row a line with its value.
+-- and the rows returned say which lines and why (on_hand is then what the whole warehouse has
+-- available); otherwise there is one row a line with its value and the position's new on hand.
 
 -- One end of a line inside our walls: what one balance gains or loses by it.
 create type stock_end as (
@@ -17,7 +18,8 @@ create function stock_post(
   items uuid[], lots uuid[], quantities numeric[],
   from_locations uuid[], from_warehouses uuid[], from_statuses text[], from_transits boolean[],
   to_locations uuid[], to_warehouses uuid[], to_statuses text[], to_transits boolean[],
-  negatives boolean[],
+  -- Whether the balance at either end may go below zero.
+  from_negatives boolean[], to_negatives boolean[],
   unit_costs numeric[],  -- cost of what enters from outside; null = the position's average
   line_values numeric[],  -- a value fixed beforehand (reversals); null = compute it
   expecteds numeric[]  -- on hand the caller believes in, per line; null = do not compare
@@ -34,7 +36,7 @@ begin
                l.from_status, l.from_transit, -l.quantity, l.negative,
                l.expected)::stock_end as e
     from unnest(items, lots, quantities, from_locations, from_warehouses, from_statuses,
-                from_transits, negatives, expecteds) with ordinality
+                from_transits, from_negatives, expecteds) with ordinality
          as l(item, lot, quantity, from_location, from_warehouse, from_status, from_transit,
               negative, expected, n)
     where l.from_warehouse is not null
@@ -43,7 +45,7 @@ begin
                l.to_transit, l.quantity, l.negative,
                case when l.from_warehouse is null then l.expected end)::stock_end
     from unnest(items, lots, quantities, from_warehouses, to_locations, to_warehouses,
-                to_statuses, to_transits, negatives, expecteds) with ordinality
+                to_statuses, to_transits, to_negatives, expecteds) with ordinality
          as l(item, lot, quantity, from_warehouse, to_location, to_warehouse, to_status,
               to_transit, negative, expected, n)
     where l.to_warehouse is not null
@@ -52,7 +54,7 @@ begin
   insert into stock_position (organization_id, item_id, warehouse_id, updated_at)
   select distinct organization, e.item_id, e.warehouse_id, recorded
   from unnest(ends) e
-  where not exists (
+  where (e.change > 0 or e.may_be_negative) and not exists (
     select from stock_position p where p.organization_id = organization
       and p.item_id = e.item_id and p.warehouse_id = e.warehouse_id)
   order by e.item_id, e.warehouse_id
@@ -99,7 +101,8 @@ begin
         when a.change > 0 or a.may_be_negative then null
         when coalesce(b.on_hand, 0) + a.balance_change < 0 then 'exceeds_on_hand'
         when a.status = 'unrestricted' and not a.is_transit and a.free_change < 0
-             and s.unrestricted - s.reserved + a.free_change < 0 then 'exceeds_available'
+             and coalesce(s.unrestricted - s.reserved, 0) + a.free_change < 0
+          then 'exceeds_available'
         when occurred < b.last_occurred_at
              and stock_lowest_since(organization, a.item_id, a.location_id, a.lot_key, a.status,
                                     occurred, b.on_hand) + a.balance_change < 0
@@ -108,17 +111,18 @@ begin
       case
         when (a.expected is null or a.expected = coalesce(b.on_hand, 0))
              and a.status = 'unrestricted' and not a.is_transit
-          then least(coalesce(b.on_hand, 0), s.unrestricted - s.reserved)
+          then least(coalesce(b.on_hand, 0), coalesce(s.unrestricted - s.reserved, 0))
         else coalesce(b.on_hand, 0)
-      end as available
+      end as available,
+      coalesce(s.unrestricted - s.reserved, 0) as position_available
     from asked a
-    join stock_position s on s.organization_id = organization and s.item_id = a.item_id
+    left join stock_position s on s.organization_id = organization and s.item_id = a.item_id
                          and s.warehouse_id = a.warehouse_id
     left join stock_balance b on b.organization_id = organization and b.item_id = a.item_id
                              and b.location_id = a.location_id and b.lot_key = a.lot_key
                              and b.status = a.status
   )
-  select j.line_no, j.problem, j.available, null::numeric, null::numeric
+  select j.line_no, j.problem, j.available, null::numeric, j.position_available
   from judged j where j.problem is not null order by j.line_no;
   if found then
     return;
@@ -178,7 +182,8 @@ begin
   ), balances as (
     update stock_balance b
     set on_hand = b.on_hand + d.change, updated_at = recorded,
-        is_negative_allowed = d.may_be_negative,
+        -- Stock that is below zero may come up step by step, whatever the rule is by now.
+        is_negative_allowed = d.may_be_negative or b.on_hand + d.change < 0,
         last_occurred_at = greatest(b.last_occurred_at, occurred)
     from (
       select e.item_id, e.location_id, e.lot_key, e.status, sum(e.change) as change,

@@ -31,7 +31,7 @@ async def test_a_change_is_a_revision_that_says_what_was_and_what_is(api: Client
         {"line_no": 1, "quantity": "72", "need_by": "2030-03-20", "unit_price": "4.75"},
         {"line_no": 2, "over_delivery_percent": "10"},
     ]
-    changed = await act(api, order, "change", reason="Customer wants more", lines=changes)
+    changed = await act(api, order, "revise", reason="Customer wants more", lines=changes)
     assert (changed["revision"], changed["amount"]["amount"]) == (2, "374.00")
     assert await inbound(api) == [(DAY, "10.0000"), ("2030-03-20", "72.0000")]
     (revision,) = await revisions(api, order)
@@ -44,7 +44,7 @@ async def test_a_change_is_a_revision_that_says_what_was_and_what_is(api: Client
         {"path": "/lines/1/unit_price", "old": "5.000000", "new": "4.750000"},
         {"path": "/lines/2/over_delivery_percent", "old": "0.0000", "new": "10.0000"},
     ]
-    feed = await api.ok("GET", "/v1/events", params={"type": "purchase_order.changed"})
+    feed = await api.ok("GET", "/v1/events", params={"type": "purchase_order.revised"})
     data = feed["data"][0]["data"]
     assert (data["revision"], data["change_count"]) == (2, 5)
     assert data["changes"] == revision["changes"]
@@ -54,7 +54,7 @@ async def test_a_change_that_changes_nothing_makes_no_revision(api: Client) -> N
     await build(api)
     order = await issued(api)
     same = [{"line_no": 1, "quantity": "60", "need_by": DAY, "unit_price": "5"}]
-    unchanged = await act(api, order, "change", reason="Nothing", lines=same)
+    unchanged = await act(api, order, "revise", reason="Nothing", lines=same)
     assert (unchanged["revision"], unchanged["version"]) == (1, order["version"])
     assert await revisions(api, order) == []
 
@@ -64,7 +64,7 @@ async def test_what_changed_must_be_confirmed_again(api: Client) -> None:
     order = await issued(api, line(), line("SKU-2", "10"))
     confirmed = await act(api, order, "confirm")
     lines = [{"line_no": 1, "quantity": "72"}]
-    changed = await act(api, confirmed, "change", reason="More", lines=lines)
+    changed = await act(api, confirmed, "revise", reason="More", lines=lines)
     assert [row["confirmation_status"] for row in changed["lines"]] == ["none", "confirmed"]
     assert changed["confirmation_status"] == "partial"
 
@@ -74,7 +74,7 @@ async def test_a_change_never_goes_below_what_arrived(api: Client) -> None:
     order = await issued(api, line(over_delivery_percent="10"), line("SKU-2", "10"))
     await receive(api, order, arrived("30"))
     order = await read(api, order)
-    path = f"{ORDERS}/{order['id']}/change"
+    path = f"{ORDERS}/{order['id']}/revise"
 
     async def change(**fields: Any) -> Any:
         body = {"reason": "Less", "version": order["version"], "lines": [{"line_no": 1, **fields}]}
@@ -98,11 +98,11 @@ async def test_giving_up_the_last_open_line_ends_the_order(api: Client) -> None:
     order = await issued(api, line(), line("SKU-2", "10"))
     await receive(api, order, arrived("60"))
     give_up = [{"line_no": 2, "is_closed": True}]
-    closed = await act(api, await read(api, order), "change", reason="Stop", lines=give_up)
+    closed = await act(api, await read(api, order), "revise", reason="Stop", lines=give_up)
     assert (closed["status"], closed["close_reason"]) == ("closed", "completed")
     nothing = await issued(api)
     give_up = [{"line_no": 1, "is_closed": True}]
-    cancelled = await act(api, nothing, "change", reason="Stop", lines=give_up)
+    cancelled = await act(api, nothing, "revise", reason="Stop", lines=give_up)
     assert cancelled["status"] == "cancelled"
 
 
@@ -111,7 +111,7 @@ async def test_schedules_can_be_split_and_the_order_stays_approved(api: Client) 
     order = await act(api, await draft(api), "approve")
     parts = [{"quantity": "20", "need_by": DAY}, {"quantity": "40", "need_by": "2030-05-01"}]
     lines = [{"line_no": 1, "schedules": parts}]
-    changed = await act(api, order, "change", reason="Two lorries", lines=lines)
+    changed = await act(api, order, "revise", reason="Two lorries", lines=lines)
     assert changed["status"] == "approved"
     assert [part["quantity"] for part in changed["lines"][0]["schedules"]] == ["20.0000", "40.0000"]
     assert await inbound(api) == []
@@ -126,7 +126,7 @@ async def test_schedules_can_be_split_and_the_order_stays_approved(api: Client) 
 async def test_of_two_changes_to_one_version_the_second_is_refused(api: Client) -> None:
     await build(api)
     order = await issued(api)
-    path = f"{ORDERS}/{order['id']}/change"
+    path = f"{ORDERS}/{order['id']}/revise"
     body = {"reason": "More", "version": order["version"]}
     first = await api.post(path, {**body, "lines": [{"line_no": 1, "quantity": "72"}]})
     second = await api.post(path, {**body, "lines": [{"line_no": 1, "quantity": "84"}]})

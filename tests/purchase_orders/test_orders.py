@@ -31,7 +31,7 @@ async def test_one_call_makes_an_order_with_lines_and_schedules(api: Client) -> 
     order = response.json()
     assert response.headers["location"] == f"{ORDERS}/{order['id']}"
     assert response.headers["etag"] == '"1"'
-    assert order["allowed_actions"] == ["edit", "approve", "cancel", "hold"]
+    assert order["allowed_actions"] == ["change", "approve", "cancel", "hold"]
     assert [row["line_no"] for row in order["lines"]] == [1, 2]
     only = order["lines"][0]["schedules"]
     assert [(part["quantity"], part["need_by"]) for part in only] == [("60.0000", DAY)]
@@ -169,7 +169,7 @@ async def test_a_decision_needs_the_version_it_was_made_on(api: Client) -> None:
     approved = await api.post(f"{path}/approve", {}, headers={"If-Match": '"1"'})
     assert approved.status_code == 200
     assert (await api.post(f"{path}/issue", {})).status_code == 428
-    assert (await api.post(f"{path}/change", {"reason": "Why"})).status_code == 428
+    assert (await api.post(f"{path}/revise", {"reason": "Why"})).status_code == 428
 
 
 async def test_approving_needs_its_own_permission(api: Client) -> None:

@@ -24,7 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "unapprove": {},
     "issue": {},
     "confirm": {},
-    "change": {"reason": "Why", "lines": [{"line_no": 1, "quantity": "72"}]},
+    "revise": {"reason": "Why", "lines": [{"line_no": 1, "quantity": "72"}]},
     "short_close": {"reason": "Why"},
     "cancel": {"reason": "Why"},
     "reopen": {"reason": "Why"},
@@ -56,10 +56,10 @@ async def in_state(api: Client, state: str) -> dict[str, Any]:
 
 
 STATES = {
-    "draft": {"edit", "approve", "cancel", "hold"},
-    "approved": {"unapprove", "issue", "change", "cancel", "hold"},
-    "issued": {"confirm", "change", "receive", "short_close", "cancel", "hold"},
-    "held": {"confirm", "change", "short_close", "cancel", "release"},
+    "draft": {"change", "approve", "cancel", "hold"},
+    "approved": {"unapprove", "issue", "revise", "cancel", "hold"},
+    "issued": {"confirm", "revise", "receive", "short_close", "cancel", "hold"},
+    "held": {"confirm", "revise", "short_close", "cancel", "release"},
     "completed": {"receive"},
     "short_closed": {"reopen"},
     "cancelled_remainder": {"reopen"},

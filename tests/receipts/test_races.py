@@ -98,7 +98,7 @@ async def test_a_receipt_and_a_cancellation_never_both_win(api: Client) -> None:
 async def test_two_changes_at_once_are_two_revisions(api: Client) -> None:
     await build(api)
     order = await issued(api)
-    path = f"/v1/purchase-orders/{order['id']}/change"
+    path = f"/v1/purchase-orders/{order['id']}/revise"
 
     async def change(quantity: int) -> int:
         body = {

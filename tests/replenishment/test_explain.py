@@ -38,17 +38,17 @@ def recompute(block: dict[str, Any]) -> str:
     priced = holding > 0 and x["order_cost"] > 0
     lot = min(math.sqrt(2 * x["order_cost"] * year / holding), year) if priced else 0.0
     review = rate * x["review_days"]
-    lot = max(lot, review, x.get("minimum_order", 0.0), x["order_multiple"])
+    lot = max(lot, review, x.get("minimum_quantity", 0.0), x["order_multiple"])
     point = x.get("policy_min", mean + float(block["service"]["safety_factor"]) * sd)
     level = max(x.get("policy_max", point + max(lot - review, 0.0)), point)
     on_order = sum(float(r["quantity"]) for r in given["receipts"] if r["in_days"] <= days)
     position = x["on_hand"] - x["reserved"] + on_order
     need = max(level - position, 0.0) if position <= point + 1e-9 else 0.0
     multiple = x["order_multiple"]
-    count = math.ceil(max(need, x.get("minimum_order", 0.0)) / multiple - 1e-9) if need > 0 else 0
-    if need > 0 and "maximum_order" in x:
-        fewest = max(math.ceil(x.get("minimum_order", 0.0) / multiple - 1e-9), 1)
-        count = max(min(count, math.floor(x["maximum_order"] / multiple + 1e-9)), fewest)
+    count = math.ceil(max(need, x.get("minimum_quantity", 0.0)) / multiple - 1e-9) if need > 0 else 0
+    if need > 0 and "maximum_quantity" in x:
+        fewest = max(math.ceil(x.get("minimum_quantity", 0.0) / multiple - 1e-9), 1)
+        count = max(min(count, math.floor(x["maximum_quantity"] / multiple + 1e-9)), fewest)
     return format(count * Decimal(given["order_multiple"]), "f")
 
 
@@ -131,7 +131,7 @@ def test_decimal_multiples_give_exact_decimal_quantities() -> None:
 
 
 def test_a_contradiction_between_minimum_and_maximum_is_told() -> None:
-    inputs = inputs_of(on_hand=0.0, minimum_order=100.0, maximum_order=50.0)
+    inputs = inputs_of(on_hand=0.0, minimum_quantity=100.0, maximum_quantity=50.0)
     block = explain(inputs, suggest(inputs), 0, TODAY)
     assert "below the minimum" in block["rounding"][-1]["conflict"]
     assert Decimal(block["quantity"]) == 108

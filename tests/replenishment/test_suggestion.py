@@ -86,7 +86,7 @@ def test_costless_ordering_orders_a_review_period_at_a_time() -> None:
 
 def test_a_lot_is_at_most_a_year_of_demand_and_at_least_the_minimum_order() -> None:
     assert suggest(inputs_of(order_cost=1e9)).lot[0] == 3650.0
-    assert suggest(inputs_of(order_cost=0.0, minimum_order=500.0)).lot[0] == 500.0
+    assert suggest(inputs_of(order_cost=0.0, minimum_quantity=500.0)).lot[0] == 500.0
 
 
 def test_an_order_already_late_counts_as_arriving_today() -> None:
@@ -154,9 +154,9 @@ def test_measured_items_decide_alike_in_any_unit(seed: int, factor: float) -> No
         "expected_demand",
         "daily_mean",
         "daily_sd",
-        "minimum_order",
+        "minimum_quantity",
         "order_multiple",
-        "maximum_order",
+        "maximum_quantity",
         "policy_min",
         "policy_max",
     )

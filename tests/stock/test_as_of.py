@@ -114,7 +114,7 @@ async def test_a_projection_adds_arrivals_and_takes_demand_away(api: Client) -> 
         "GET", "/v1/items/sku=A/projection", params={"warehouse": "code=WH-1", "days": 3}
     )
     assert [day["available"] for day in shown["days"]] == ["10.0000"] * 3
-    assert shown["stock_out_on"] is None
+    assert shown["stockout_on"] is None
     assert (await position(api, "A"))["stock_status"] == "ok"
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from scm_api.stock.audit import audit
 from tests.stock.support import company, line, opening, position
-from tests.support import Client, problem_codes
+from tests.support import Client, new_client, problem_codes
 
 
 async def assert_sound(api: Client) -> None:
@@ -184,17 +184,118 @@ async def test_the_same_external_reference_is_not_posted_twice(api: Client) -> N
     assert (response.status_code, response.json()["code"]) == (409, "duplicate")
 
 
-async def test_negative_stock_is_possible_only_where_it_is_allowed(api: Client) -> None:
+async def test_negative_stock_is_possible_only_where_it_is_allowed_and_comes_back_in_steps(
+    api: Client,
+) -> None:
     await company(api)
-    await api.ok(
-        "POST",
-        "/v1/warehouses",
-        json={"code": "SHOP", "name": "Shop", "allows_negative_stock": True},
-    )
-    body = {"type": "sales_issue", "lines": [line("A", "2", "SHOP")]}
-    await api.ok("POST", "/v1/stock-movements", json=body)
-    assert (await position(api, "A", "SHOP"))["on_hand"] == "-2.0000"
+    shop = {"code": "SHOP", "name": "Shop", "allows_negative_stock": True}
+    await api.ok("POST", "/v1/warehouses", json=shop)
+    sold = {"type": "sales_issue", "lines": [line("A", "10", "SHOP")]}
+    issued = await api.ok("POST", "/v1/stock-movements", json=sold)
+    bought = {"type": "purchase_receipt", "lines": [line("A", "3", "SHOP", unit_cost="4")]}
+    await api.ok("POST", "/v1/stock-movements", json=bought)
+    await opening(api, "A", "5")
+    there = {"to_warehouse": {"code": "SHOP"}}
+    moved = {"type": "transfer", "lines": [line("A", "2", **there)]}
+    await api.ok("POST", "/v1/stock-movements", json=moved)
+    assert (await position(api, "A", "SHOP"))["on_hand"] == "-5.0000"
+    await api.patch("/v1/warehouses/SHOP", {"allows_negative_stock": False})
+    more = await api.post("/v1/stock-movements", sold)
+    assert more.status_code == 409
+    await api.ok("POST", "/v1/stock-movements", json=bought)
+    path = f"/v1/stock-movements/{issued['id']}/reverse"
+    await api.ok("POST", path, json={"reason": "returned"})
+    assert (await position(api, "A", "SHOP"))["on_hand"] == "8.0000"
     await assert_sound(api)
+
+
+async def test_a_refused_issue_makes_no_lot_and_no_position(api: Client) -> None:
+    await company(api)
+    tracked = {"sku": "L", "name": "Lots", "base_unit": "EA", "is_lot_tracked": True}
+    await api.ok("POST", "/v1/items", json=tracked)
+    body = {"type": "sales_issue", "lines": [line("L", "1", lot={"code": "GHOST"})]}
+    response = await api.post("/v1/stock-movements", body)
+    assert problem_codes(response) == ["unknown_reference"]
+    await api.post("/v1/stock-movements", {"type": "sales_issue", "lines": [line("A", "1")]})
+    assert (await api.ok("GET", "/v1/items/sku=A/position"))["data"] == []
+    assert (await api.ok("GET", "/v1/items/sku=L/position"))["data"] == []
+
+
+async def test_a_lot_has_one_expiry_date(api: Client) -> None:
+    await company(api)
+    tracked = {"sku": "L", "name": "Lots", "base_unit": "EA", "is_lot_tracked": True}
+    await api.ok("POST", "/v1/items", json=tracked)
+    first = line("L", "1", lot={"code": "B1", "expires_on": "2027-01-31"})
+    other = line("L", "1", lot={"code": "B1", "expires_on": "2027-02-28"})
+    response = await api.post("/v1/stock-movements", {"type": "opening", "lines": [first, other]})
+    assert problem_codes(response) == ["lot_expiry_differs"]
+    await api.ok("POST", "/v1/stock-movements", json={"type": "opening", "lines": [first]})
+    response = await api.post("/v1/stock-movements", {"type": "opening", "lines": [other]})
+    assert response.json()["errors"][0]["pointer"] == "#/lines/0/lot/expires_on"
+
+
+async def test_only_what_the_whole_warehouse_lacks_is_a_shortage(api: Client) -> None:
+    await company(api)
+    await api.ok("POST", "/v1/warehouses/WH-1/locations", json={"code": "A-2", "name": "A-2"})
+    await opening(api, "A", "3")
+    split = {"type": "opening", "lines": [line("A", "2", location="A-2")]}
+    await api.ok("POST", "/v1/stock-movements", json=split)
+    wrong_shelf = {"type": "sales_issue", "lines": [line("A", "5", location="A-2")]}
+    assert (await api.post("/v1/stock-movements", wrong_shelf)).status_code == 409
+    held = {"type": "consumption", "lines": [line("A", "1", status="quality")]}
+    assert (await api.post("/v1/stock-movements", held)).status_code == 409
+    assert (await api.ok("GET", "/v1/shortages"))["data"] == []
+    lines = [line("A", "5"), line("A", "4", location="A-2")]
+    await api.post("/v1/stock-movements", {"type": "sales_issue", "lines": lines})
+    shortages = (await api.ok("GET", "/v1/shortages"))["data"]
+    assert [row["quantity"] for row in shortages] == ["4.0000"]
+
+
+async def test_a_reversal_never_lies_before_its_original(api: Client) -> None:
+    await company(api)
+    await opening(api, "A", "5", occurred_at="2026-01-01T00:00:00Z")
+    sold = await api.ok(
+        "POST", "/v1/stock-movements", json={"type": "sales_issue", "lines": [line("A", "1")]}
+    )
+    body = {"reason": "x", "occurred_at": "2026-02-01T00:00:00Z"}
+    response = await api.post(f"/v1/stock-movements/{sold['id']}/reverse", body)
+    assert problem_codes(response) == ["before_original"]
+
+
+async def test_money_is_hidden_from_those_who_may_not_see_it(api: Client) -> None:
+    await company(api)
+    await opening(api, "A", "5")
+    keeper = await new_client(
+        api.runtime,
+        api.http,
+        permissions=("stock:read", "stock:post"),
+        organization_id=api.organization_id,
+    )
+    shown = await position(keeper, "A")
+    assert (shown["on_hand"], shown["value"], shown["average_cost"]) == ("5.0000", None, None)
+    (entry,) = (await keeper.ok("GET", "/v1/stock-movements"))["data"]
+    assert entry["value"] is None
+    body = {"type": "sales_issue", "lines": [line("A", "1")]}
+    posted = await keeper.ok("POST", "/v1/stock-movements", json=body)
+    assert posted["lines"][0]["value"] is None
+    assert (await keeper.get("/v1/stock/valuation")).status_code == 403
+
+
+async def test_filters_take_every_kind_of_key_and_refuse_unknown_ones(api: Client) -> None:
+    await company(api)
+    reference = {"external_references": [{"system": "sap", "reference": "4711"}]}
+    await api.patch("/v1/items/sku=A", reference)
+    await opening(api, "A", "5")
+    await opening(api, "B", "5")
+    paths = ("/v1/stock", "/v1/stock/balances", "/v1/stock-movements", "/v1/stock/as-of")
+    for path in paths:
+        when = {"as_of": "2100-01-01T00:00:00Z"} if path.endswith("as-of") else {}
+        for key in ("A", "sku=a", "ref=sap:4711"):
+            found = await api.ok("GET", path, params={"item": key, "warehouse": "wh-1", **when})
+            assert [row["item"]["sku"] for row in found["data"]] == ["A"], (path, key)
+        refused = await api.get(path, params={"item": "NOPE", **when})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["parameter"] == "item"
 
 
 async def test_a_thousand_lines_cost_as_many_statements_as_two(api: Client) -> None:

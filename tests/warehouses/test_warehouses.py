@@ -121,3 +121,15 @@ async def test_references_resolve_by_id_and_code_and_unknown_ones_are_absent(
     assert found[by_id] == found[by_code]
     assert (found[by_id].code, found[by_id].is_active) == ("WH-9", True)
     assert found[by_id].default_location_id is not None
+
+
+async def test_an_empty_location_can_be_closed_and_the_default_cannot(api: Client) -> None:
+    await api.ok("POST", "/v1/warehouses", json=WEST)
+    path = "/v1/warehouses/code=WH-9/locations"
+    await api.ok("POST", path, json={"code": "A-01", "name": "Bay"})
+    closed = await api.patch(f"{path}/A-01", {"is_active": False})
+    assert (closed.status_code, closed.json()["is_active"]) == (200, False)
+    refused = await api.patch(f"{path}/STOCK", {"is_active": False})
+    assert (refused.status_code, refused.json()["code"]) == (409, "location_in_use")
+    feed = await api.ok("GET", "/v1/events")
+    assert [event["type"] for event in feed["data"]][1:] == ["location.created", "location.changed"]

@@ -15,11 +15,11 @@ from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Principal, Tx
 from scm_api.purchase_orders.events import (
     OrderCancelled,
-    OrderChanged,
     OrderClosed,
     OrderConfirmed,
     OrderIssued,
     OrderReopened,
+    OrderRevised,
 )
 from scm_api.receipts.events import ReceiptPosted, ReceiptReversed
 from scm_api.replenishment.events import PlanCompleted
@@ -32,7 +32,7 @@ _PAIRS_AT_MOST = 2000
 _ORDERS = (
     OrderIssued,
     OrderConfirmed,
-    OrderChanged,
+    OrderRevised,
     OrderClosed,
     OrderReopened,
     OrderCancelled,

@@ -40,7 +40,7 @@ from scm_api.core import documents
 from scm_api.core import errors as problems
 from scm_api.core.documents import Key
 from scm_api.core.errors import IllegalTransition, Invalid, NotFound, Text, VersionMismatch
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
 from scm_api.core.problems import from_validation
 from scm_api.core.schemas import ItemLink, Link
@@ -122,7 +122,7 @@ def read(row: Any) -> AlertRead:
     )
 
 
-async def acknowledge(tx: Tx, key: str, body: AlertAction, if_match: int | None) -> AlertRead:
+async def acknowledge(tx: Tx, key: str, body: AlertAction, if_match: Versions | None) -> AlertRead:
     """Somebody has seen it and cares. Raises `NotFound`, `IllegalTransition`, `VersionMismatch`."""
     alert = await _locked(tx, key, "acknowledge", body, if_match)
     values = {
@@ -136,7 +136,7 @@ async def acknowledge(tx: Tx, key: str, body: AlertAction, if_match: int | None)
     return await get(tx, key)
 
 
-async def snooze(tx: Tx, key: str, body: AlertSnooze, if_match: int | None) -> AlertRead:
+async def snooze(tx: Tx, key: str, body: AlertSnooze, if_match: Versions | None) -> AlertRead:
     """Silence it until a time. Raises like `acknowledge`, and `Invalid` for a time gone by or
     more than ten years ahead."""
     alert = await _locked(tx, key, "snooze", body, if_match)
@@ -148,7 +148,7 @@ async def snooze(tx: Tx, key: str, body: AlertSnooze, if_match: int | None) -> A
     return await get(tx, key)
 
 
-async def resolve(tx: Tx, key: str, body: AlertResolve, if_match: int | None) -> AlertRead:
+async def resolve(tx: Tx, key: str, body: AlertResolve, if_match: Versions | None) -> AlertRead:
     """Settle it by hand. If the condition still holds when it is next evaluated, a new alert is
     raised. Raises like `acknowledge`."""
     alert = await _locked(tx, key, "resolve", body, if_match)
@@ -165,7 +165,7 @@ async def resolve(tx: Tx, key: str, body: AlertResolve, if_match: int | None) ->
     return await get(tx, key)
 
 
-async def assign(tx: Tx, key: str, body: AlertAssign, if_match: int | None) -> AlertRead:
+async def assign(tx: Tx, key: str, body: AlertAssign, if_match: Versions | None) -> AlertRead:
     """Say who takes care of it. Raises like `acknowledge`."""
     alert = await _locked(tx, key, "assign", body, if_match)
     await documents.write(tx, alert, {"assignee": body.assignee}, kind="alert")
@@ -173,7 +173,7 @@ async def assign(tx: Tx, key: str, body: AlertAssign, if_match: int | None) -> A
     return await get(tx, key)
 
 
-async def _locked(tx: Tx, key: str, action: str, body: AlertAction, if_match: int | None) -> Alert:
+async def _locked(tx: Tx, key: str, action: str, body: AlertAction, if_match: Versions | None) -> Alert:
     alert = await repository.lock_one(tx, Key.parse(key, natural="number"))
     if alert is None:
         raise NotFound(kind="alert", reference=key)
@@ -210,7 +210,7 @@ def rule_read(rule: Rule) -> AlertRuleRead:
 
 
 async def change_rule(
-    tx: Tx, kind: Kind, body: AlertRuleWrite, if_match: int | None
+    tx: Tx, kind: Kind, body: AlertRuleWrite, if_match: Versions | None
 ) -> AlertRuleRead:
     """Replace a rule; the change shows in alerts when they are next evaluated, which is at once
     for the whole organization. Raises `Invalid`, `VersionMismatch`."""

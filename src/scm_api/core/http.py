@@ -241,31 +241,43 @@ async def current_tx(request: Request) -> Tx:
 OpenTx = Annotated[Tx, Depends(current_tx)]
 
 
-async def expected_version(request: Request) -> int | None:
-    """The version named by `If-Match`, or None without the header (or with `*`)."""
-    header = request.headers.get("if-match")
-    if header is None or header.strip() == "*":
+Versions = frozenset[int]
+ANY_VERSION: Versions = frozenset()
+_NO_VERSION = -1
+
+
+async def expected_versions(request: Request) -> Versions | None:
+    """The versions that `If-Match` lists, any of which will do; `ANY_VERSION` for `*`, None without
+    the header."""
+    if "if-match" not in request.headers:
         return None
-    match = re.fullmatch(r'"(\d{1,18})"', header.strip())
-    if match is None:
-        # A weak or foreign tag can never match (RFC 9110, 13.1.1).
-        return -1
-    return int(match.group(1))
+    header = ",".join(request.headers.getlist("if-match")).strip()
+    if header == "*":
+        return ANY_VERSION
+    tags = (re.fullmatch(r'\s*"(\d{1,18})"\s*', tag) for tag in header.split(","))
+    # A weak or foreign tag can never match (RFC 9110, 13.1.1).
+    return frozenset(int(tag.group(1)) if tag else _NO_VERSION for tag in tags)
 
 
-IfMatch = Annotated[int | None, Depends(expected_version)]
+IfMatch = Annotated[Versions | None, Depends(expected_versions)]
 
 
-def check_version(current: int, *expected: int | None, required: bool = False) -> None:
-    """Compare a resource's version with If-Match or the body's `version` (the first given).
+def check_version(
+    current: int, if_match: Versions | None, version: int | None = None, *, required: bool = False
+) -> None:
+    """Compare a resource's version (0: there is none yet) with those of If-Match, else with the
+    body's `version`.
 
-    Raises `VersionMismatch`, or `PreconditionRequired` when one is required and none was given.
+    Raises `VersionMismatch`, or `PreconditionRequired` when a version is required and none was
+    named: `*` only says that the resource is there, which is not what was read.
     """
-    wanted = next((version for version in expected if version is not None), None)
-    if wanted is None:
-        if required:
-            raise PreconditionRequired
-    elif wanted != current:
+    wanted = if_match
+    if not if_match and version is not None:
+        wanted = frozenset({version})
+    if required and not wanted:
+        raise PreconditionRequired
+    is_met = current > 0 if wanted == ANY_VERSION else wanted is None or current in wanted
+    if not is_met:
         raise VersionMismatch(current_version=current)
 
 

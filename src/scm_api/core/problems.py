@@ -24,6 +24,7 @@ from scm_api.core.errors import (
     UnsupportedMediaType,
 )
 from scm_api.core.language import negotiate_language
+from scm_api.core.rules import RULE
 
 
 class ProblemError(BaseModel):
@@ -151,6 +152,9 @@ _FAMILIES = (
 )
 
 
+_UNKNOWN = Rule("invalid", Text("This value is not valid.", "此值无效。"))
+
+
 def from_validation(error: RequestValidationError) -> Problem:
     """All of Pydantic's findings as field errors with stable codes and pointers."""
     return Invalid([_field_error(found) for found in error.errors()])
@@ -159,14 +163,22 @@ def from_validation(error: RequestValidationError) -> Problem:
 def _field_error(found: dict[str, Any]) -> FieldError:
     kind, place = found["type"], found["loc"]
     rule = _RULES.get(kind) or next((r for start, r in _FAMILIES if kind.startswith(start)), None)
-    params = {name: value for name, value in found.get("ctx", {}).items() if _plain(value)}
+    context = found.get("ctx", {})
+    params = {name: value for name, value in context.items() if _plain(value)}
+    if "expected" in params:
+        params["expected"] = _alternatives(params["expected"])
     if rule is None:
-        # A rule of our own models (PydanticCustomError): its message is ours and echoes nothing.
-        words = found["msg"].replace("{", "{{").replace("}", "}}")
-        rule = Rule(kind, Text(words, words))
+        # A rule of our own models carries its words; anything else would be news to us.
+        rule = context.get(RULE, _UNKNOWN)
     if place and place[0] == "body":
         return rule.at(pointer(place[1:]), **params)
     return rule.at_parameter(str(place[-1]) if place else "", **params)
+
+
+def _alternatives(expected: str) -> Text:
+    """Pydantic's "'a', 'b' or 'c'" in both languages."""
+    first, _, last = expected.rpartition(" or ")
+    return Text(expected, f"{first} 或 {last}" if first else last)
 
 
 def _plain(value: Any) -> bool:

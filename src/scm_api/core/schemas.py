@@ -18,7 +18,9 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+
+from scm_api.core.errors import Rule, Text
+from scm_api.core.rules import ONE_REFERENCE, broken
 
 T = TypeVar("T")
 
@@ -35,16 +37,33 @@ class Read(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+NUMBER_AS_STRING = Rule(
+    "decimal_string",
+    Text("Send the number as a string such as '12.5'.", "请以字符串发送数字,如 '12.5'。"),
+)
+PLAIN_DECIMAL = Rule(
+    "decimal_string",
+    Text(
+        "Must be a plain decimal such as '12.5', without exponent or spaces.",
+        "须为如 '12.5' 的普通十进制数,不含指数或空格。",
+    ),
+)
+CLEAN_CODE = Rule(
+    "clean_code",
+    Text(
+        "May not begin or end with a space, nor hold invisible characters.",
+        "首尾不得有空格,且不得含不可见字符。",
+    ),
+)
+
 _PLAIN_DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,10})?", re.ASCII)
 
 
 def _exact(value: Any) -> Any:
     if isinstance(value, bool | float):
-        raise PydanticCustomError("decimal_string", "Send the number as a string such as '12.5'")
+        raise broken(NUMBER_AS_STRING)
     if isinstance(value, str) and not _PLAIN_DECIMAL.fullmatch(value):
-        raise PydanticCustomError(
-            "decimal_string", "Must be a plain decimal such as '12.5', without exponent or spaces"
-        )
+        raise broken(PLAIN_DECIMAL)
     return value
 
 
@@ -88,9 +107,7 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 def _clean_code(value: str) -> str:
     normal = unicodedata.normalize("NFC", value)
     if normal != normal.strip() or any(unicodedata.category(c) in _INVISIBLE for c in normal):
-        raise PydanticCustomError(
-            "clean_code", "May not begin or end with a space, nor hold invisible characters"
-        )
+        raise broken(CLEAN_CODE)
     return normal
 
 
@@ -125,7 +142,7 @@ class Reference(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.id is None) == (self.code is None):
-            raise PydanticCustomError("one_reference", "Give exactly one of id and code")
+            raise broken(ONE_REFERENCE, one="id", other="code")
         return self
 
     def __str__(self) -> str:
@@ -158,7 +175,7 @@ class ItemReference(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.id is None) == (self.sku is None):
-            raise PydanticCustomError("one_reference", "Give exactly one of id and sku")
+            raise broken(ONE_REFERENCE, one="id", other="sku")
         return self
 
     def __str__(self) -> str:

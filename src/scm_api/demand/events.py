@@ -12,7 +12,8 @@ from scm_api.core.events import Event
 class SalesPlanChanged(Event):
     """One call wrote or deleted planned days; the subject is that call.
 
-    `item_warehouses` holds up to 200 [item id, warehouse id] pairs, none when there are more.
+    `item_warehouses` names the [item id, warehouse id] pairs concerned; with more than 200, or when
+    a range of days was deleted, it is empty and `is_many` is true.
     """
 
     type: ClassVar[str] = "sales_plan.changed"
@@ -23,3 +24,4 @@ class SalesPlanChanged(Event):
     first_day: date | None
     last_day: date | None
     item_warehouses: list[tuple[UUID, UUID]]
+    is_many: bool

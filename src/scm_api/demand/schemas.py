@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
+from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
+from scm_api.core.rules import broken
 from scm_api.core.schemas import (
     ItemLink,
     ItemReference,
@@ -23,6 +24,10 @@ from scm_api.core.schemas import (
 
 PlanKind = Literal["promotion", "sales_plan"]
 PlanMode = Literal["add", "replace", "max"]
+NEGATIVE_PLAN = Rule(
+    "negative_plan",
+    Text("Only an uplift (mode add) may be negative.", "仅 mode 为 add(增量)时可为负数。"),
+)
 _DEFAULT_MODE: dict[PlanKind, PlanMode] = {"promotion": "add", "sales_plan": "replace"}
 
 
@@ -54,7 +59,7 @@ class SalesPlanRow(Strict):
     @model_validator(mode="after")
     def _negative_only_added(self) -> Self:
         if self.quantity is not None and self.quantity < 0 and self.effective_mode != "add":
-            raise PydanticCustomError("negative_plan", "Only an uplift (mode add) may be negative")
+            raise broken(NEGATIVE_PLAN)
         return self
 
 

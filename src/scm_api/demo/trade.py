@@ -144,7 +144,7 @@ class Trade:
         key = str(order.id)
         await purchase_orders.approve(tx, key, OrderAction(version=order.version), None)
         await purchase_orders.issue(tx, key, OrderAction(version=order.version), None)
-        await purchase_orders.confirm(tx, key, Confirmation(), None)
+        await purchase_orders.confirm(tx, key, Confirmation(version=order.version), None)
         self.counts.orders += 1
         return order
 

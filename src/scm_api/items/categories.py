@@ -7,7 +7,7 @@ from pydantic_core import to_jsonable_python
 
 from scm_api.core.documents import Key, insert, write
 from scm_api.core.errors import UNKNOWN_REFERENCE, Invalid, NotFound, Rule, Text, unknown_filter
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
 from scm_api.core.schemas import Link, Reference
@@ -84,7 +84,7 @@ async def create(tx: Tx, body: CategoryCreate) -> CategoryRead:
     return (await _reads(tx, [category]))[0]
 
 
-async def change(tx: Tx, key: str, body: CategoryPatch, if_match: int | None) -> CategoryRead:
+async def change(tx: Tx, key: str, body: CategoryPatch, if_match: Versions | None) -> CategoryRead:
     """Rename or move a category. Raises `NotFound`, `VersionMismatch`, `Invalid`."""
     await writes.lock(tx)
     category = await get(tx, key)

@@ -16,7 +16,7 @@ from scm_api.core.errors import (
     Text,
     unknown_filter,
 )
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
 from scm_api.core.schemas import ItemReference, Reference
 from scm_api.core.tx import Tx
@@ -199,7 +199,7 @@ async def create(tx: Tx, body: ItemCreate) -> ItemRead:
     return await _save(tx, Draft("", _values(body)))
 
 
-async def change(tx: Tx, key: str, body: ItemPatch, if_match: int | None) -> ItemRead:
+async def change(tx: Tx, key: str, body: ItemPatch, if_match: Versions | None) -> ItemRead:
     """Change some fields of an item. Raises `NotFound`, `VersionMismatch`, `Invalid`."""
     await writes.lock(tx)
     item = await get(tx, key)
@@ -209,12 +209,15 @@ async def change(tx: Tx, key: str, body: ItemPatch, if_match: int | None) -> Ite
     return await _save(tx, await _draft_of(tx, item.id, sent))
 
 
-async def put(tx: Tx, key: str, body: ItemCreate, if_match: int | None) -> tuple[ItemRead, bool]:
+async def put(
+    tx: Tx, key: str, body: ItemCreate, if_match: Versions | None
+) -> tuple[ItemRead, bool]:
     """Create the item behind `sku=` or `ref=system:reference`, or replace the whole of it; gives
     it and whether it is new.
 
     What the body leaves out gets its default; the reference of the path is always kept. Raises
-    `NotFound` for an unknown UUID, `Duplicate`, `VersionMismatch`, `Invalid`.
+    `NotFound` for an unknown UUID, `Duplicate`, `VersionMismatch` (also for If-Match on what does
+    not exist), `Invalid`.
     """
     parsed = Key.parse(key, natural="sku")
     values = _values(body)
@@ -230,6 +233,7 @@ async def put(tx: Tx, key: str, body: ItemCreate, if_match: int | None) -> tuple
     except NotFound:
         if parsed.id is not None:
             raise
+        check_version(0, if_match)
         await _refuse_known_sku(tx, body.sku)
         return await _save(tx, Draft("", values)), True
     check_version(item.version, if_match)

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from scm_api.core.errors import FieldError, Invalid
+from scm_api.core.http import Versions
 from scm_api.core.tx import Tx
 from scm_api.purchase_orders import errors, policy
 from scm_api.purchase_orders.document import Line, Schedule
@@ -14,12 +15,12 @@ from scm_api.purchase_orders.saving import Order, event, lock, save
 from scm_api.purchase_orders.schemas import Confirmation, LineConfirmation
 
 
-async def confirm(tx: Tx, key: str, body: Confirmation, if_match: int | None) -> PurchaseOrder:
+async def confirm(tx: Tx, key: str, body: Confirmation, if_match: Versions | None) -> PurchaseOrder:
     """Record what the supplier answered; what it confirmed is what is expected from now on.
 
-    Raises `NotFound`, `VersionMismatch`, `IllegalTransition`, `Invalid`.
+    Raises `Invalid` and what `lock` raises.
     """
-    order = await lock(tx, key, "confirm", if_match, body.version)
+    order = await lock(tx, key, "confirm", if_match, body.version, version_required=True)
     found: list[FieldError] = []
     if body.lines is None:
         answered = [line for line in order.lines if not policy.is_done(line)]

@@ -29,10 +29,10 @@ class OrderCreated(OrderEvent):
 
 
 @dataclass(frozen=True)
-class OrderEdited(OrderEvent):
+class OrderChanged(OrderEvent):
     """A draft was edited; `changes` holds `{field: {"old", "new"}}` of the header."""
 
-    type: ClassVar[str] = "purchase_order.edited"
+    type: ClassVar[str] = "purchase_order.changed"
 
     changes: dict[str, Any] = field(default_factory=dict)
 
@@ -62,10 +62,10 @@ class OrderConfirmed(OrderEvent):
 
 
 @dataclass(frozen=True)
-class OrderChanged(OrderEvent):
+class OrderRevised(OrderEvent):
     """A new revision; `changes` holds the first 50 of `change_count` changed values."""
 
-    type: ClassVar[str] = "purchase_order.changed"
+    type: ClassVar[str] = "purchase_order.revised"
 
     revision: int = 1
     reason: str = ""

@@ -50,12 +50,12 @@ class Transition:
 
 
 TRANSITIONS = (
-    Transition("edit", frozenset({"draft"})),
+    Transition("change", frozenset({"draft"})),
     Transition("approve", frozenset({"draft"}), "approved", held=False),
     Transition("unapprove", frozenset({"approved"}), "draft"),
     Transition("issue", frozenset({"approved"}), "issued", held=False),
     Transition("confirm", frozenset({"issued"})),
-    Transition("change", frozenset({"approved", "issued"})),
+    Transition("revise", frozenset({"approved", "issued"})),
     Transition("receive", frozenset({"issued"}), held=False),
     # A completed order still takes what its tolerance allows: otherwise the same goods would be
     # accepted in one delivery and refused in two.

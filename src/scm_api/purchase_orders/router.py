@@ -20,7 +20,7 @@ from scm_api.purchase_orders.read_schemas import (
 from scm_api.purchase_orders.schemas import (
     Confirmation,
     OrderAction,
-    OrderChange,
+    OrderRevise,
     PurchaseOrderCreate,
     PurchaseOrderPatch,
     ReasonedAction,
@@ -78,14 +78,14 @@ async def get(tx: OpenTx, reply: ReplyTo, order: OrderKey) -> PurchaseOrderRead:
 
 @purchase_orders.patch(
     "/{order}",
-    summary="Edit a draft",
+    summary="Change a draft",
     **operation("purchase_orders:write", errors=[*_REFUSALS, Duplicate]),
 )
-async def edit(
+async def change(
     tx: OpenTx, reply: ReplyTo, order: DraftKey, body: PurchaseOrderPatch, if_match: IfMatch
 ) -> PurchaseOrderRead:
-    """Edit a draft (JSON Merge Patch); `lines` replaces all lines. Later, use `change`."""
-    return await _answer(tx, reply, await service.edit(tx, order, body, if_match))
+    """Change a draft (JSON Merge Patch); `lines` replaces all lines. Later, use `revise`."""
+    return await _answer(tx, reply, await service.change(tx, order, body, if_match))
 
 
 @purchase_orders.post(
@@ -131,25 +131,26 @@ async def issue(
 @purchase_orders.post(
     "/{order}/confirm",
     summary="Record the supplier's answer",
-    **operation("purchase_orders:write", errors=_REFUSALS),
+    **operation("purchase_orders:write", errors=_REFUSALS, required_if_match=True),
 )
 async def confirm(
     tx: OpenTx, reply: ReplyTo, order: OrderKey, body: Confirmation, if_match: IfMatch
 ) -> PurchaseOrderRead:
-    """Record, line by line, which quantity the supplier confirmed for which day."""
+    """Record, line by line, which quantity the supplier confirmed for which day, as an answer to
+    the version that was read: send If-Match, or `version` in the body."""
     return await _answer(tx, reply, await service.confirm(tx, order, body, if_match))
 
 
 @purchase_orders.post(
-    "/{order}/change",
-    summary="Change an order",
+    "/{order}/revise",
+    summary="Revise an order",
     **operation("purchase_orders:write", errors=_REFUSALS, required_if_match=True),
 )
-async def change(
-    tx: OpenTx, reply: ReplyTo, order: OrderKey, body: OrderChange, if_match: IfMatch
+async def revise(
+    tx: OpenTx, reply: ReplyTo, order: OrderKey, body: OrderRevise, if_match: IfMatch
 ) -> PurchaseOrderRead:
     """Change quantities, dates and prices of open lines; the order gets a new revision."""
-    return await _answer(tx, reply, await service.change(tx, order, body, if_match))
+    return await _answer(tx, reply, await service.revise(tx, order, body, if_match))
 
 
 @purchase_orders.get(

@@ -8,7 +8,7 @@ from uuid import UUID
 from scm_api.core import documents
 from scm_api.core.documents import Key
 from scm_api.core.errors import IllegalTransition, NotFound
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.tx import Tx
 from scm_api.purchase_orders import policy, repository
 from scm_api.purchase_orders.document import Line
@@ -38,7 +38,13 @@ class Order:
 
 
 async def lock(
-    tx: Tx, key: str, action: str, *versions: int | None, version_required: bool = False
+    tx: Tx,
+    key: str,
+    action: str,
+    if_match: Versions | None = None,
+    version: int | None = None,
+    *,
+    version_required: bool = False,
 ) -> Order:
     """The order locked for an action, with its lines.
 
@@ -49,7 +55,7 @@ async def lock(
     )
     if header is None:
         raise NotFound(kind="purchase order", reference=key)
-    check_version(header.version, *versions, required=version_required)
+    check_version(header.version, if_match, version, required=version_required)
     if policy.transition(header, action) is None:
         raise refusal(header, action)
     return Order(header, await repository.lines_of(tx, header.id))

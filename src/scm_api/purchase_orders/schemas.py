@@ -222,7 +222,7 @@ class LineChange(Strict):
     )
 
 
-class OrderChange(Strict):
+class OrderRevise(Strict):
     """A change of an approved or issued order: a new revision."""
 
     model_config = ConfigDict(

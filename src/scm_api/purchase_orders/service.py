@@ -8,20 +8,20 @@ from pydantic_core import to_jsonable_python
 from scm_api.core import numbers
 from scm_api.core.documents import Key
 from scm_api.core.errors import FieldError, Invalid, NotFound
+from scm_api.core.http import Versions
 from scm_api.core.pages import PageOf, PageParams
 from scm_api.core.tx import Tx
 from scm_api.items import service as items
 from scm_api.purchase_orders import drafting, policy, repository
-from scm_api.purchase_orders.changing import change as change
 from scm_api.purchase_orders.confirming import confirm as confirm
 from scm_api.purchase_orders.document import Line as Line
 from scm_api.purchase_orders.errors import SupplierBlocked
 from scm_api.purchase_orders.events import (
     OrderApproved,
     OrderCancelled,
+    OrderChanged,
     OrderClosed,
     OrderCreated,
-    OrderEdited,
     OrderEvent,
     OrderHeld,
     OrderIssued,
@@ -38,6 +38,7 @@ from scm_api.purchase_orders.receiving import deliver as deliver
 from scm_api.purchase_orders.receiving import lock_for_receipt as lock_for_receipt
 from scm_api.purchase_orders.receiving import lock_for_reversal as lock_for_reversal
 from scm_api.purchase_orders.receiving import take_back as take_back
+from scm_api.purchase_orders.revising import revise as revise
 from scm_api.purchase_orders.saving import Order as Order
 from scm_api.purchase_orders.saving import event, lock, save
 from scm_api.purchase_orders.schemas import (
@@ -106,12 +107,14 @@ async def list_revisions(tx: Tx, key: str, wanted: PageParams) -> PageOf:
     return await repository.list_revisions(tx, order.id, wanted)
 
 
-async def edit(tx: Tx, key: str, body: PurchaseOrderPatch, if_match: int | None) -> PurchaseOrder:
+async def change(
+    tx: Tx, key: str, body: PurchaseOrderPatch, if_match: Versions | None
+) -> PurchaseOrder:
     """Change a draft; `lines` replaces all lines.
 
     Raises `NotFound`, `VersionMismatch`, `IllegalTransition`, `Invalid`, `Duplicate`.
     """
-    order = await lock(tx, key, "edit", if_match, body.version)
+    order = await lock(tx, key, "change", if_match, body.version)
     header = order.header
     wanted = body.model_dump(exclude={"version", "lines"}, exclude_unset=True)
     found: list[FieldError] = []
@@ -144,24 +147,26 @@ async def edit(tx: Tx, key: str, body: PurchaseOrderPatch, if_match: int | None)
         raise Invalid(found)
     if changes:
         await save(tx, order, wanted, unique=("external_ref",))
-        tx.emit(event(OrderEdited, order, changes=to_jsonable_python(changes)))
+        tx.emit(event(OrderChanged, order, changes=to_jsonable_python(changes)))
     return header
 
 
-async def approve(tx: Tx, key: str, body: OrderAction, if_match: int | None) -> PurchaseOrder:
+async def approve(tx: Tx, key: str, body: OrderAction, if_match: Versions | None) -> PurchaseOrder:
     """Approve a draft. Raises `SupplierBlocked` and what `lock` raises."""
     order = await lock(tx, key, "approve", if_match, body.version, version_required=True)
     await _check_supplier(tx, order.header)
     return await _move(tx, order, "approve", OrderApproved, approved_at=tx.now)
 
 
-async def unapprove(tx: Tx, key: str, body: OrderAction, if_match: int | None) -> PurchaseOrder:
+async def unapprove(
+    tx: Tx, key: str, body: OrderAction, if_match: Versions | None
+) -> PurchaseOrder:
     """Take an approval back: the order may be edited again."""
     order = await lock(tx, key, "unapprove", if_match, body.version)
     return await _move(tx, order, "unapprove", OrderUnapproved, approved_at=None)
 
 
-async def issue(tx: Tx, key: str, body: OrderAction, if_match: int | None) -> PurchaseOrder:
+async def issue(tx: Tx, key: str, body: OrderAction, if_match: Versions | None) -> PurchaseOrder:
     """Send an approved order: from now on its quantities are expected and lead time runs.
 
     Raises `SupplierBlocked` and what `lock` raises.
@@ -172,7 +177,7 @@ async def issue(tx: Tx, key: str, body: OrderAction, if_match: int | None) -> Pu
     return await _move(tx, order, "issue", OrderIssued, issued_at=tx.now, ordered_on=today)
 
 
-async def hold(tx: Tx, key: str, body: ReasonedAction, if_match: int | None) -> PurchaseOrder:
+async def hold(tx: Tx, key: str, body: ReasonedAction, if_match: Versions | None) -> PurchaseOrder:
     """Stop approval, issue and receipts until released."""
     order = await lock(tx, key, "hold", if_match, body.version)
     held = {"is_on_hold": True, "hold_reason": body.reason}
@@ -181,7 +186,7 @@ async def hold(tx: Tx, key: str, body: ReasonedAction, if_match: int | None) -> 
     return order.header
 
 
-async def release(tx: Tx, key: str, body: OrderAction, if_match: int | None) -> PurchaseOrder:
+async def release(tx: Tx, key: str, body: OrderAction, if_match: Versions | None) -> PurchaseOrder:
     """Let a held order go on."""
     order = await lock(tx, key, "release", if_match, body.version)
     await save(tx, order, {"is_on_hold": False, "hold_reason": None})
@@ -190,14 +195,16 @@ async def release(tx: Tx, key: str, body: OrderAction, if_match: int | None) -> 
 
 
 async def short_close(
-    tx: Tx, key: str, body: ReasonedAction, if_match: int | None
+    tx: Tx, key: str, body: ReasonedAction, if_match: Versions | None
 ) -> PurchaseOrder:
     """Give up what has not arrived: nothing more is expected."""
     order = await lock(tx, key, "short_close", if_match, body.version)
     return await _give_up(tx, order, "closed", "short_closed", body.reason)
 
 
-async def cancel(tx: Tx, key: str, body: ReasonedAction, if_match: int | None) -> PurchaseOrder:
+async def cancel(
+    tx: Tx, key: str, body: ReasonedAction, if_match: Versions | None
+) -> PurchaseOrder:
     """Cancel an order of which nothing arrived; of any other the remainder, which closes it."""
     order = await lock(tx, key, "cancel", if_match, body.version)
     if any(line.received_quantity > 0 for line in order.lines):
@@ -220,7 +227,9 @@ async def _give_up(
     return order.header
 
 
-async def reopen(tx: Tx, key: str, body: ReasonedAction, if_match: int | None) -> PurchaseOrder:
+async def reopen(
+    tx: Tx, key: str, body: ReasonedAction, if_match: Versions | None
+) -> PurchaseOrder:
     """Expect again what was given up when the order was closed short."""
     order = await lock(tx, key, "reopen", if_match, body.version)
     wanted = [line for line in order.lines if line.received_quantity < line.quantity]

@@ -5,7 +5,6 @@ Every look-up is one statement for all lines.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -175,14 +174,14 @@ async def _place(tx: Tx, arrivals: Sequence[Arrival], found: list[FieldError]) -
 
 async def make_lots(tx: Tx, arrivals: Sequence[Arrival]) -> None:
     """Give the arrivals the lots they name, made known where they are new."""
-    named: list[tuple[UUID, str, date | None]] = [
-        (arrival.item.id, arrival.body.lot.code, arrival.body.lot.expires_on)
+    named = [
+        stock.NamedLot(
+            arrival.item.id, arrival.body.lot.code, arrival.body.lot.expires_on, f"{arrival.at}/lot"
+        )
         for arrival in arrivals
         if arrival.body.lot is not None
     ]
-    if not named:
-        return
-    lots = await stock.upsert_lots(tx, named)
+    lots = await stock.make_lots(tx, named)
     for arrival in arrivals:
         if arrival.body.lot is not None:
             arrival.lot_id = lots[arrival.item.id, arrival.body.lot.code]

@@ -44,11 +44,11 @@ ReceiptKey = Annotated[
         errors=[NotFound, IllegalTransition, OverTolerance, Duplicate, PermissionDenied],
     ),
 )
-async def post(tx: OpenTx, reply: ReplyTo, body: ReceiptCreate) -> ReceiptRead:
+async def create(tx: OpenTx, reply: ReplyTo, body: ReceiptCreate) -> ReceiptRead:
     """Take goods into stock against an order: all lines or none. Stock, cost, the order's statuses
     and what is still expected change at once; the order closes when all has arrived. Without
     `order` (needs `receipts:write_without_order` too) the lines name item, warehouse and cost."""
-    receipt = await service.post(tx, body)
+    receipt = await service.create(tx, body)
     reply.created(f"/v1/receipts/{receipt.id}", receipt.version)
     return await reading.read(tx, receipt)
 

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from scm_api.core.pages import PageParams
+from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
     Code,
     Instant,
@@ -44,7 +44,7 @@ class OrderReference(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.id is None) == (self.number is None):
-            raise PydanticCustomError("one_reference", "Give exactly one of id and number")
+            raise broken(ONE_REFERENCE, one="id", other="number")
         return self
 
     @property

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from scm_api.core import documents, numbers
 from scm_api.core.documents import Key
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid, NotFound
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
 from scm_api.core.tx import Tx
@@ -37,7 +37,7 @@ from scm_api.suppliers.service import ObservedLeadTime
 WITHOUT_ORDER = "receipts:write_without_order"
 
 
-async def post(tx: Tx, body: ReceiptCreate) -> Receipt:
+async def create(tx: Tx, body: ReceiptCreate) -> Receipt:
     """Take goods in: order, stock, inbound supply, costs and lead times change together or not.
 
     Raises `NotFound`, `IllegalTransition`, `OverTolerance`, `Invalid`, `Duplicate`; without an
@@ -222,7 +222,7 @@ def _lead_times(
     return observed
 
 
-async def reverse(tx: Tx, key: str, body: ReceiptReverse, if_match: int | None) -> Receipt:
+async def reverse(tx: Tx, key: str, body: ReceiptReverse, if_match: Versions | None) -> Receipt:
     """Take a receipt back as a whole: its stock goes out again and the order expects it again.
 
     Raises `NotFound`, `VersionMismatch`, `AlreadyReversed`, `InsufficientStock` when the goods have

@@ -72,7 +72,8 @@ class SuggestionDismissed(SuggestionDecided):
 class SuggestionsConverted(Event):
     """Suggestions became lines of draft purchase orders; the subject is the conversion.
 
-    `suggestion_ids` holds up to 200 of them, none when there are more: ask the orders' lines.
+    Both lists hold up to 200 ids; with more than that `is_many` is true and `suggestion_ids` is
+    empty: the lines of the orders name them all.
     """
 
     type: ClassVar[str] = "replenishment_suggestion.converted"
@@ -81,3 +82,4 @@ class SuggestionsConverted(Event):
     count: int
     purchase_order_ids: list[UUID]
     suggestion_ids: list[UUID]
+    is_many: bool

@@ -134,7 +134,7 @@ def _steps(
         (
             "lot",
             "max(min(sqrt(2 * order_cost * D / (unit_cost * holding_rate)), D), "
-            "review_days * D / 365, minimum_order, order_multiple), "
+            "review_days * D / 365, minimum_quantity, order_multiple), "
             "D = 365 * protection_mean / protection_days; first term 0 if a cost is 0",
             result.lot[i],
         ),
@@ -167,8 +167,8 @@ def _rounding_steps(inputs: SuggestionInputs, result: Suggestions, i: int) -> li
     rows = [
         (
             "minimum",
-            "max(raw_need, minimum_order)",
-            inputs.minimum_order[i],
+            "max(raw_need, minimum_quantity)",
+            inputs.minimum_quantity[i],
             _text(order.after_minimum[i]),
             Rounding.RAISED_TO_MINIMUM in reasons,
         ),
@@ -181,8 +181,8 @@ def _rounding_steps(inputs: SuggestionInputs, result: Suggestions, i: int) -> li
         ),
         (
             "maximum",
-            "n <= floor(maximum_order / order_multiple + 1e-9), quantity = n * order_multiple",
-            inputs.maximum_order[i],
+            "n <= floor(maximum_quantity / order_multiple + 1e-9), quantity = n * order_multiple",
+            inputs.maximum_quantity[i],
             _exact_quantity(inputs, result, i),
             Rounding.CUT_TO_MAXIMUM in reasons,
         ),

@@ -83,7 +83,8 @@ class ReplenishmentPolicy(Versioned, Base):
 
 
 class ReplenishmentPlan(Identified, Base):
-    """One planning run: what it looked at and what came out. Its state is that of its job."""
+    """One planning run: what it looked at and what came out. While its job is kept, its state is the
+    job's; the row tells it afterwards, so a plan outlives its job."""
 
     __tablename__ = "replenishment_plan"
 
@@ -93,6 +94,8 @@ class ReplenishmentPlan(Identified, Base):
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     completed_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(String(16), server_default="queued")
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     timings: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     # SHA-256 over the inputs and over the outcomes of all lines: the same again, the same hashes.
@@ -100,7 +103,10 @@ class ReplenishmentPlan(Identified, Base):
     result_hash: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (
-        same_organization("job_id", "job"),
+        # No foreign key to the job, which is forgotten after a month.
+        CheckConstraint(
+            "status in ('queued', 'succeeded', 'failed', 'canceled')", name="status"
+        ),
         Index("ix_replenishment_plan_created_at", "organization_id", "created_at", "id"),
     )
 
@@ -117,6 +123,7 @@ class ReplenishmentPlanLine(Owned, Base):
     supplier_id: Mapped[UUID | None]
     quantity: Mapped[Decimal] = mapped_column(BALANCE)
     value: Mapped[Decimal] = mapped_column(VALUE)
+    currency: Mapped[str] = mapped_column(String(3))
     on_hand: Mapped[Decimal] = mapped_column(BALANCE)
     reserved: Mapped[Decimal] = mapped_column(BALANCE)
     on_order: Mapped[Decimal] = mapped_column(BALANCE)

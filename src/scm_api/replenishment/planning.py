@@ -241,9 +241,9 @@ def _scalars(place: Place, is_count: bool) -> dict[str, float]:
         "review_days": place.review_days,
         "service_rule": float(SERVICE_RULES[values["service_rule"]]),
         "service_level": float(values["service_level"]),
-        "minimum_order": np.nan if link is None else float(link.minimum_quantity) or np.nan,
+        "minimum_quantity": np.nan if link is None else float(link.minimum_quantity) or np.nan,
         "order_multiple": multiple,
-        "maximum_order": np.nan if link is None else _number(link.maximum_quantity, np.nan),
+        "maximum_quantity": np.nan if link is None else _number(link.maximum_quantity, np.nan),
         "order_cost": float(values["order_cost"]) if lot_matters else 0.0,
         "unit_cost": place.unit_cost,
         "holding_rate": float(values["holding_rate"]),
@@ -290,9 +290,9 @@ def decide(inputs: SuggestionInputs, offers: Offers) -> Decision:
         inputs.holding_rate,
         offers.breakpoints,
         offers.prices * scale[:, None],
-        minimum=inputs.minimum_order,
+        minimum=inputs.minimum_quantity,
         multiple=inputs.order_multiple,
-        maximum=inputs.maximum_order,
+        maximum=inputs.maximum_quantity,
     )
     row = np.arange(len(lowest))
     is_idle = (

@@ -29,7 +29,7 @@ class SuggestionInputs:
     `expected_demand[i, j]` the demand forecast of that day, plans included; both [N, D] with one
     D, the horizon. Beyond it demand is `daily_mean` a day. `service_level` is read by
     `service_rule` (`ServiceRule` codes). `order_multiple` is at least the unit's smallest step;
-    `minimum_order` and `maximum_order` (NaN: none) bound one order. `policy_min` replaces the
+    `minimum_quantity` and `maximum_quantity` (NaN: none) bound one order. `policy_min` replaces the
     reorder point and `policy_max` the order-up-to level (NaN: computed). `order_cost` is money an
     order line, `unit_cost` money a unit, `holding_rate` a year's holding cost as a share of it.
     """
@@ -46,9 +46,9 @@ class SuggestionInputs:
     review_days: Floats
     service_rule: Codes
     service_level: Floats
-    minimum_order: Floats
+    minimum_quantity: Floats
     order_multiple: Floats
-    maximum_order: Floats
+    maximum_quantity: Floats
     order_cost: Floats
     unit_cost: Floats
     holding_rate: Floats
@@ -115,7 +115,7 @@ def suggest(inputs: SuggestionInputs) -> Suggestions:
     position = inputs.on_hand - inputs.reserved + on_order
     raw_need = np.where(position <= point + TOLERANCE, order_up_to - position, 0.0)
     raw_need = np.maximum(raw_need, 0.0)
-    order = round_order(raw_need, inputs.minimum_order, inputs.order_multiple, inputs.maximum_order)
+    order = round_order(raw_need, inputs.minimum_quantity, inputs.order_multiple, inputs.maximum_quantity)
 
     free = inputs.on_hand - inputs.reserved
     demand = np.cumsum(inputs.expected_demand, axis=1)
@@ -202,7 +202,7 @@ def _lot(inputs: SuggestionInputs, per_day: Floats, review_demand: Floats) -> Fl
     annual = per_day * DAYS_A_YEAR
     economic = eoq(inputs.order_cost, np.where(priced, holding, 1.0), annual).quantity
     economic = np.where(priced, np.minimum(economic, annual), 0.0)
-    minimum = np.where(np.isnan(inputs.minimum_order), 0.0, inputs.minimum_order)
+    minimum = np.where(np.isnan(inputs.minimum_quantity), 0.0, inputs.minimum_quantity)
     least = np.maximum(np.maximum(review_demand, minimum), inputs.order_multiple)
     return np.maximum(economic, least)
 

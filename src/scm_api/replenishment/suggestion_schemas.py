@@ -5,9 +5,10 @@ from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
+from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
+from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
     Currency,
     Factor,
@@ -26,6 +27,18 @@ from scm_api.core.schemas import (
 )
 from scm_api.replenishment.policies import ServiceRuleName
 
+IDS_OR_WHERE = Rule("ids_or_where", ONE_REFERENCE.text)
+FIGURES_OR_LIST = Rule(
+    "figures_or_list",
+    Text(
+        "Give either mean and sd of {name}, or a list.",
+        "请提供 {name} 的均值与标准差,或提供列表,二者择一。",
+    ),
+)
+ORDER_QUANTITY_NEEDED = Rule(
+    "order_quantity_needed",
+    Text("A fill rate needs the order quantity.", "使用满足率时须提供订货批量。"),
+)
 SuggestionStatus = Literal["open", "accepted", "converted", "dismissed", "expired"]
 
 
@@ -130,7 +143,7 @@ class Convert(Strict):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if (self.ids is None) == (self.where is None):
-            raise PydanticCustomError("ids_or_where", "Give exactly one of ids and where")
+            raise broken(IDS_OR_WHERE, one="ids", other="where")
         return self
 
 
@@ -202,13 +215,9 @@ class SafetyStockAsk(Strict):
             figures = [getattr(self, f"{name}_mean{suffix}"), getattr(self, f"{name}_sd{suffix}")]
             given = [figure is not None for figure in figures]
             if any(given) if listed is not None else not all(given):
-                raise PydanticCustomError(
-                    "figures_or_list", f"Give either mean and sd of {name}, or a list"
-                )
+                raise broken(FIGURES_OR_LIST, name=name)
         if self.service_rule == "fill_rate" and self.order_quantity is None:
-            raise PydanticCustomError(
-                "order_quantity_needed", "A fill rate needs the order quantity"
-            )
+            raise broken(ORDER_QUANTITY_NEEDED)
         return self
 
 

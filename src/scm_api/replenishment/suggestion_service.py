@@ -15,7 +15,7 @@ from scm_api.core.errors import (
     Invalid,
     NotFound,
 )
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
 from scm_api.core.schemas import ItemReference, Reference
@@ -98,7 +98,7 @@ async def explain_place(tx: Tx, item_key: str, warehouse_key: str) -> dict[str, 
     }
 
 
-async def accept(tx: Tx, suggestion_id: UUID, body: Accept, if_match: int | None) -> Any:
+async def accept(tx: Tx, suggestion_id: UUID, body: Accept, if_match: Versions | None) -> Any:
     """Accept an open suggestion. Raises `NotFound`, `VersionMismatch`, `IllegalTransition`."""
     suggestion = await _open(tx, suggestion_id, body.version, if_match, "accept", ("open",))
     adjusted = body.adjusted_quantity
@@ -128,7 +128,7 @@ async def accept(tx: Tx, suggestion_id: UUID, body: Accept, if_match: int | None
     return await get(tx, suggestion_id)
 
 
-async def dismiss(tx: Tx, suggestion_id: UUID, body: Dismiss, if_match: int | None) -> Any:
+async def dismiss(tx: Tx, suggestion_id: UUID, body: Dismiss, if_match: Versions | None) -> Any:
     """Turn a suggestion down, if asked with a pause during which none is made.
 
     Raises `NotFound`, `VersionMismatch`, `IllegalTransition`.
@@ -285,7 +285,7 @@ async def _open(
     tx: Tx,
     suggestion_id: UUID,
     version: int | None,
-    if_match: int | None,
+    if_match: Versions | None,
     action: str,
     statuses: tuple[str, ...],
 ) -> ReplenishmentSuggestion:

@@ -65,6 +65,14 @@ REQUIRED_FOR_THIS_TYPE = Rule(
     "required_for_this_type", Text("{type} needs {field}.", "{type} 类型需要 {field}。")
 )
 SAME_PLACE = Rule("same_place", Text("Source and destination are the same.", "来源与去向相同。"))
+LOT_EXPIRY_DIFFERS = Rule(
+    "lot_expiry_differs",
+    Text("Lot {lot} expires on {expires_on}.", "批次 {lot} 的到期日为 {expires_on}。"),
+)
+BEFORE_ORIGINAL = Rule(
+    "before_original",
+    Text("May not lie before the original, {original_at}.", "不能早于原单据时间 {original_at}。"),
+)
 LOT_REQUIRED = Rule("lot_required", Text("{sku} is kept by lot.", "{sku} 按批次管理。"))
 LOT_NOT_TRACKED = Rule("lot_not_tracked", Text("{sku} is not kept by lot.", "{sku} 不按批次管理。"))
 IN_THE_FUTURE = Rule("in_the_future", Text("May not lie in the future.", "不能晚于当前时间。"))

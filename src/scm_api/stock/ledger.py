@@ -97,9 +97,11 @@ class Levels:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A line that could not be served, and what there was instead."""
+    """A line that could not be served, what its place had instead, and what the whole warehouse
+    had available of the item."""
 
     line: NewLine
     warehouse_id: UUID
     problem: str
     available: Decimal
+    position_available: Decimal

@@ -136,6 +136,14 @@ class StockMovement(Owned, Base):
         CheckConstraint(
             "from_location_id <> to_location_id or from_status <> to_status", name="moves"
         ),
+        # The ledger as people read it, newest first.
+        Index(
+            "ix_stock_movement_time",
+            "organization_id",
+            text("occurred_at desc"),
+            text("document_id desc"),
+            text("line_no desc"),
+        ),
         # What entered and what left one item-location, in time order, from the index alone.
         Index(
             "ix_stock_movement_in",

@@ -74,8 +74,8 @@ def judge(figures: Figures) -> tuple[StockStatus, list[Reason]]:
     """The status of a position and all reasons, worst first.
 
     stocked_out: nothing available while there is demand. potential_stockout: at mean demand it runs
-    out before the next arrival, or with nothing on order before the reorder point's cover.
-    excess: available beyond the order-up-to level (definitions after Netstock).
+    out before the next arrival. excess: available beyond the order-up-to level (after Netstock).
+    The alert of that name looks further: it projects every arrival and the lead time.
     """
     demand = figures.daily_demand or Decimal(0)
     reasons: list[tuple[StockStatus, Reason]] = []

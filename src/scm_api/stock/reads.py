@@ -1,6 +1,7 @@
 """SQL that reads stock: positions, balances, the ledger, arrivals, and stock at any instant."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -17,11 +18,9 @@ from sqlalchemy.orm import aliased
 
 from scm_api.core import pages
 from scm_api.core.db import Base
-from scm_api.core.documents import Key
 from scm_api.core.pages import Conditions, PageOf, PageParams, sql_page
 from scm_api.core.tx import Tx
 from scm_api.items.models import Item
-from scm_api.items.policy import key_of
 from scm_api.stock.models import (
     InboundSupply,
     Lot,
@@ -33,20 +32,13 @@ from scm_api.stock.schemas import AsOfFilter, BalanceFilter, LedgerFilter, Posit
 from scm_api.warehouses.models import Location, Warehouse
 
 
-def _is_item(text: str) -> Any:
-    """Matches an item by its SKU or its UUID."""
-    key = Key.parse(text, natural="sku")
-    return Item.sku_key == key_of(key.natural or "") if key.id is None else Item.id == key.id
+@dataclass(frozen=True)
+class Scope:
+    """Which item, warehouse and category a list keeps to; None means all."""
 
-
-def _is_warehouse(table: Any, text: str) -> Any:
-    """Matches a warehouse by its code or its UUID."""
-    key = Key.parse(text, natural="code")
-    if key.ref is not None:
-        return table.external_ref == key.ref
-    if key.natural is not None:
-        return func.lower(table.code) == key.natural.lower()
-    return table.id == key.id
+    item_id: UUID | None = None
+    warehouse_id: UUID | None = None
+    category_id: UUID | None = None
 
 
 def _in(tx: Tx, *tables: type[Base]) -> list[Any]:
@@ -68,11 +60,11 @@ def _item_and_warehouse(tx: Tx, statement: Select[Any], owner: Any) -> Select[An
     )
 
 
-def _narrowed(statement: Select[Any], item: str | None, warehouse: str | None) -> Select[Any]:
-    if item is not None:
-        statement = statement.where(_is_item(item))
-    if warehouse is not None:
-        statement = statement.where(_is_warehouse(Warehouse, warehouse))
+def _narrowed(statement: Select[Any], scope: Scope) -> Select[Any]:
+    if scope.item_id is not None:
+        statement = statement.where(Item.id == scope.item_id)
+    if scope.warehouse_id is not None:
+        statement = statement.where(Warehouse.id == scope.warehouse_id)
     return statement
 
 
@@ -99,42 +91,20 @@ def _of_organization(tx: Tx, column: str) -> Conditions:
     return conditions
 
 
-_ITEM_BY_REF = """
-i.id = (select item_id from item_external_reference
-        where organization_id = $1 and system || ':' || reference = {})
-"""
+def _narrow(conditions: Conditions, scope: Scope) -> None:
+    for column, value in (
+        ("i.id", scope.item_id),
+        ("w.id", scope.warehouse_id),
+        ("i.category_id", scope.category_id),
+    ):
+        if value is not None:
+            conditions.add(f"{column} = {{}}", value)
 
 
-def _narrow(conditions: Conditions, item: str | None, warehouse: str | None) -> None:
-    """Filter by the keys of an item and of a warehouse. $1 must be the organization."""
-    if item is not None:
-        key = Key.parse(item, natural="sku")
-        if key.id is not None:
-            conditions.add("i.id = {}", key.id)
-        elif key.natural is not None:
-            conditions.add("i.sku_key = {}", key_of(key.natural))
-        else:
-            conditions.add(_ITEM_BY_REF, key.ref)
-    if warehouse is not None:
-        key = Key.parse(warehouse, natural="code")
-        if key.id is not None:
-            conditions.add("w.id = {}", key.id)
-        elif key.natural is not None:
-            conditions.add("lower(w.code) = {}", key.natural.lower())
-        else:
-            conditions.add("w.external_ref = {}", key.ref)
-
-
-async def list_positions(tx: Tx, wanted: PositionFilter) -> PageOf:
+async def list_positions(tx: Tx, wanted: PositionFilter, scope: Scope) -> PageOf:
     """Positions by SKU and warehouse."""
     conditions = _of_organization(tx, "p.organization_id")
-    _narrow(conditions, wanted.item, wanted.warehouse)
-    if wanted.category is not None:
-        conditions.add(
-            "i.category_id = (select id from category where organization_id = $1 "
-            "and lower(code) = {})",
-            wanted.category.lower(),
-        )
+    _narrow(conditions, scope)
     if wanted.is_in_stock is not None:
         conditions.add("(p.on_hand > 0) = {}", wanted.is_in_stock)
     order = [("i.sku", str), ("w.code", str), ("i.id", UUID)]
@@ -163,7 +133,7 @@ async def positions_at(tx: Tx, pairs: Sequence[tuple[UUID, UUID]]) -> list[async
     )
 
 
-async def list_balances(tx: Tx, wanted: BalanceFilter) -> PageOf:
+async def list_balances(tx: Tx, wanted: BalanceFilter, scope: Scope) -> PageOf:
     """Balances that are not empty, by SKU, warehouse and location."""
     statement: Select[Any] = (
         select(
@@ -176,9 +146,7 @@ async def list_balances(tx: Tx, wanted: BalanceFilter) -> PageOf:
         .outerjoin(Lot, and_(Lot.id == StockBalance.lot_key, *_in(tx, Lot)))
         .where(StockBalance.organization_id == tx.organization_id, StockBalance.on_hand != 0)
     )
-    statement = _narrowed(
-        _item_and_warehouse(tx, statement, StockBalance), wanted.item, wanted.warehouse
-    )
+    statement = _narrowed(_item_and_warehouse(tx, statement, StockBalance), scope)
     if wanted.location is not None:
         statement = statement.where(func.lower(Location.code) == wanted.location.lower())
     if wanted.status is not None:
@@ -193,7 +161,7 @@ async def list_balances(tx: Tx, wanted: BalanceFilter) -> PageOf:
     return await pages.page(tx, statement, wanted, order)
 
 
-async def list_ledger(tx: Tx, wanted: LedgerFilter) -> PageOf:
+async def list_ledger(tx: Tx, wanted: LedgerFilter, scope: Scope) -> PageOf:
     """Lines of the ledger, newest first."""
     source, target = aliased(Location), aliased(Location)
     from_warehouse, to_warehouse = aliased(Warehouse), aliased(Warehouse)
@@ -237,14 +205,11 @@ async def list_ledger(tx: Tx, wanted: LedgerFilter) -> PageOf:
         .outerjoin(Lot, and_(Lot.id == StockMovement.lot_id, *_in(tx, Lot)))
         .where(StockMovement.organization_id == tx.organization_id)
     )
-    if wanted.item is not None:
-        statement = statement.where(_is_item(wanted.item))
-    if wanted.warehouse is not None:
-        ends = [
-            _is_warehouse(warehouse, wanted.warehouse)
-            for warehouse in (from_warehouse, to_warehouse)
-        ]
-        statement = statement.where(or_(*ends))
+    if scope.item_id is not None:
+        statement = statement.where(StockMovement.item_id == scope.item_id)
+    if scope.warehouse_id is not None:
+        ends = (source.warehouse_id, target.warehouse_id)
+        statement = statement.where(or_(*(end == scope.warehouse_id for end in ends)))
     if wanted.type:
         statement = statement.where(StockDocument.type.in_(wanted.type))
     if wanted.occurred_at_gte is not None:
@@ -283,20 +248,17 @@ join warehouse w on w.organization_id = $1 and w.id = h.warehouse_id
 """
 
 
-async def list_as_of(tx: Tx, wanted: AsOfFilter) -> PageOf:
+async def list_as_of(tx: Tx, wanted: AsOfFilter, scope: Scope) -> PageOf:
     """Quantity and value per item and warehouse at an instant: the sum of the ledger up to it."""
     conditions = Conditions()
     conditions.add("{} = $1", tx.organization_id)
     conditions.add("{} = $2", wanted.as_of)
-    _narrow(conditions, wanted.item, wanted.warehouse)
     of_item = ""
-    if wanted.item is not None:
-        # Inside the sum too: one item's movements are found by index, not by adding up all.
-        of_item = (
-            "and item_id = $3"
-            if conditions.texts[2].startswith("i.id")
-            else "and item_id = (select id from item where organization_id = $1 and sku_key = $3)"
-        )
+    if scope.item_id is not None:
+        # Inside the sum: one item's movements are found by index, not by adding up all.
+        conditions.add("h.item_id = {}", scope.item_id)
+        of_item = "and item_id = $3"
+    _narrow(conditions, Scope(warehouse_id=scope.warehouse_id))
     order = [("i.sku", str), ("w.code", str), ("i.id", UUID)]
     source = _AS_OF.format(of_item=of_item)
     return await sql_page(tx, _AS_OF_COLUMNS, source, conditions, wanted, order)

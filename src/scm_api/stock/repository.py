@@ -1,6 +1,6 @@
 """SQL that writes stock: the ledger, inbound supply and planning levels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
 from uuid import UUID
@@ -23,7 +23,7 @@ select line_no, problem, available, value, on_hand from stock_post(
   $13::uuid[], $14::uuid[], $15::numeric[],
   $16::uuid[], $17::uuid[], $18::text[], $19::boolean[],
   $20::uuid[], $21::uuid[], $22::text[], $23::boolean[],
-  $24::boolean[], $25::numeric[], $26::numeric[], $27::numeric[])
+  $24::boolean[], $25::boolean[], $26::numeric[], $27::numeric[], $28::numeric[])
 """
 
 
@@ -69,6 +69,7 @@ async def post(
         [line.to_status for line in lines],
         [place.is_transit for place in targets],
         [place.may_be_negative for place in sources],
+        [place.may_be_negative for place in targets],
         [line.unit_cost for line in lines],
         [line.value for line in lines],
         [line.expected_on_hand for line in lines],
@@ -124,7 +125,8 @@ select l.n, i.id as item_id, i.sku, i.base_unit, i.status as item_status, i.is_l
        w.id as warehouse_id, w.is_active as warehouse_active, p.id as location_id,
        p.kind as kind, w.allows_negative_stock as may_be_negative,
        tw.id as to_warehouse_id, tw.is_active as to_warehouse_active, tp.id as to_location_id,
-       tp.kind as to_kind, tp.warehouse_id as to_place_warehouse_id
+       tp.kind as to_kind, tp.warehouse_id as to_place_warehouse_id,
+       coalesce(tw.allows_negative_stock, w.allows_negative_stock) as to_may_be_negative
 from unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::uuid[],
             $9::text[], $10::text[]) with ordinality
      as l(item_id, sku, unit, warehouse_id, warehouse, place, to_warehouse_id, to_warehouse,
@@ -188,10 +190,10 @@ async def outside(tx: Tx) -> dict[str, UUID]:
 
 async def upsert_lots(
     tx: Tx, rows: Sequence[tuple[UUID, str, date | None]]
-) -> dict[tuple[UUID, str], UUID]:
-    """The ids of lots (item, code), made where they are new; an expiry date fills an empty one."""
-    ordered = sorted(set(rows), key=lambda row: (row[0], row[1]))
-    found = await tx.fetch(
+) -> list[asyncpg.Record]:
+    """Lots by (item, code), made where they are new; an expiry date fills an empty one."""
+    ordered = sorted(rows, key=lambda row: (row[0], row[1]))
+    return await tx.fetch(
         """
         insert into lot (organization_id, id, item_id, code, expires_on)
         select $1, l.id, l.item_id, l.code, l.expires_on
@@ -199,7 +201,7 @@ async def upsert_lots(
              as l(id, item_id, code, expires_on)
         on conflict (organization_id, item_id, code) do update
           set expires_on = coalesce(lot.expires_on, excluded.expires_on)
-        returning id, item_id, code
+        returning id, item_id, code, expires_on
         """,
         tx.organization_id,
         [uuid7() for _ in ordered],
@@ -207,7 +209,20 @@ async def upsert_lots(
         [row[1] for row in ordered],
         [row[2] for row in ordered],
     )
-    return {(row["item_id"], row["code"]): row["id"] for row in found}
+
+
+async def find_lots(tx: Tx, keys: Collection[tuple[UUID, str]]) -> list[asyncpg.Record]:
+    """The lots there are of (item, code) pairs."""
+    return await tx.fetch(
+        """
+        select l.id, l.item_id, l.code, l.expires_on
+        from unnest($2::uuid[], $3::text[]) as k(item_id, code)
+        join lot l on l.organization_id = $1 and l.item_id = k.item_id and l.code = k.code
+        """,
+        tx.organization_id,
+        [key[0] for key in keys],
+        [key[1] for key in keys],
+    )
 
 
 async def replace_inbound(

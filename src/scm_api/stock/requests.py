@@ -11,8 +11,9 @@ from scm_api.core.schemas import Reference
 from scm_api.core.tx import Tx
 from scm_api.items.policy import INEXACT_CONVERSION, UNKNOWN_UNIT, convert, key_of
 from scm_api.items.units import unit_code
-from scm_api.stock import errors, policy, repository
+from scm_api.stock import errors, lots, policy, repository
 from scm_api.stock.ledger import NewDocument, NewLine, Place
+from scm_api.stock.lots import LotIds, NamedLot
 from scm_api.stock.repository import LineKeys
 from scm_api.stock.schemas import MovementCreate, MovementLineCreate
 
@@ -27,22 +28,22 @@ async def to_document(tx: Tx, body: MovementCreate) -> tuple[NewDocument, dict[U
     if broken:
         raise Invalid(broken)
     outside = await repository.outside(tx)
-    lots = await _lots(tx, body, found)
+    ids = await _lots(tx, body, found)
     places = {place: Place(None, False, False) for place in outside.values()}
     for row in found:
         places[row["location_id"]] = Place(
             row["warehouse_id"], row["kind"] == "transit", row["may_be_negative"]
         )
         if row["to_location_id"] is not None:
-            # Nothing leaves from here in this document, so the negative rule does not matter.
-            places.setdefault(
-                row["to_location_id"],
-                Place(row["to_place_warehouse_id"], row["to_kind"] == "transit", False),
+            places[row["to_location_id"]] = Place(
+                row["to_place_warehouse_id"],
+                row["to_kind"] == "transit",
+                row["to_may_be_negative"],
             )
     document = NewDocument(
         type=body.type,
         lines=[
-            _line(body.type, line, row, outside, lots, f"/lines/{index}")
+            _line(body.type, line, row, outside, ids, f"/lines/{index}")
             for index, (line, row) in enumerate(zip(body.lines, found, strict=True))
         ],
         occurred_at=body.occurred_at or tx.now,
@@ -150,15 +151,14 @@ def _check_place(
     return []
 
 
-async def _lots(
-    tx: Tx, body: MovementCreate, found: list[asyncpg.Record]
-) -> dict[tuple[UUID, str], UUID]:
-    wanted = [
-        (row["item_id"], line.lot.code, line.lot.expires_on)
-        for line, row in zip(body.lines, found, strict=True)
+async def _lots(tx: Tx, body: MovementCreate, found: list[asyncpg.Record]) -> LotIds:
+    named = [
+        NamedLot(row["item_id"], line.lot.code, line.lot.expires_on, f"/lines/{index}/lot")
+        for index, (line, row) in enumerate(zip(body.lines, found, strict=True))
         if line.lot is not None
     ]
-    return await repository.upsert_lots(tx, wanted) if wanted else {}
+    enters = policy.ENDS[body.type][0] != policy.HERE
+    return await (lots.make if enters else lots.find)(tx, named)
 
 
 def _line(
@@ -166,7 +166,7 @@ def _line(
     line: MovementLineCreate,
     row: asyncpg.Record,
     outside: dict[str, UUID],
-    lots: dict[tuple[UUID, str], UUID],
+    ids: LotIds,
     pointer: str,
 ) -> NewLine:
     source, destination = policy.ENDS[kind]
@@ -181,7 +181,7 @@ def _line(
         quantity=quantity,
         from_location_id=here if source == policy.HERE else outside[source],
         to_location_id=there if destination == policy.HERE else outside[destination],
-        lot_id=None if line.lot is None else lots[row["item_id"], line.lot.code],
+        lot_id=None if line.lot is None else ids[row["item_id"], line.lot.code],
         from_status=from_status,
         to_status=to_status,
         unit_cost=line.unit_cost,

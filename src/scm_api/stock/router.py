@@ -60,7 +60,7 @@ async def post(tx: OpenTx, reply: ReplyTo, body: MovementCreate) -> MovementPost
     there is changes nothing and is recorded as a shortage."""
     posted = await service.post(tx, body)
     reply.created(f"/v1/stock-movements/{posted.id}")
-    return views.posted_read(posted)
+    return views.posted_read(tx, posted)
 
 
 @movements.get("", summary="List the ledger", **operation("stock:read"))
@@ -79,7 +79,7 @@ async def list_(
 async def get(tx: OpenTx, document: DocumentKey) -> MovementRead:
     """A posted document with its lines."""
     header, lines = await service.get_document(tx, document)
-    return views.document_read(header, lines)
+    return views.document_read(tx, header, lines)
 
 
 @movements.post(
@@ -96,7 +96,7 @@ async def reverse(
     """Post a document back by a new one that points to it; documents are never changed."""
     posted, reversal_of = await service.reverse(tx, document, body)
     reply.created(f"/v1/stock-movements/{posted.id}")
-    return views.posted_read(posted, reversal_of)
+    return views.posted_read(tx, posted, reversal_of)
 
 
 @stock.get("", name="positions", summary="List stock positions", **operation("stock:read"))

@@ -1,13 +1,14 @@
 """Bodies of stock movements, balances, positions and projections."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
+    CategoryKey,
     Code,
     Instant,
     ItemLink,
@@ -43,12 +44,6 @@ MovementType = Literal[
     "from_quality",
     "to_blocked",
     "from_blocked",
-]
-ItemKey = Annotated[
-    str, Field(max_length=120, description="`SKU-1001`, `sku=...`, `ref=system:...` or a UUID.")
-]
-WarehouseKey = Annotated[
-    str, Field(max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID.")
 ]
 Status = Literal["unrestricted", "quality", "blocked", "returns"]
 
@@ -135,7 +130,9 @@ class PostedLineRead(Read):
     """A line's effect."""
 
     line_no: int
-    value: Number = Field(description="Value moved, in base currency.")
+    value: Number | None = Field(
+        description="In base currency; null without the permission stock:value."
+    )
     on_hand_after: Number = Field(description="The item's on hand in the warehouse, all statuses.")
 
 
@@ -166,7 +163,9 @@ class MovementLineRead(Read):
     item: ItemLink
     quantity: Number
     unit: str
-    value: Number
+    value: Number | None = Field(
+        description="In base currency; null without the permission stock:value."
+    )
     source: PlaceRead
     destination: PlaceRead
     lot: str | None
@@ -236,8 +235,10 @@ class PositionRead(Read):
     in_transit: Number
     on_order: Number = Field(description="Open quantity of issued orders.")
     next_arrival_on: date | None
-    value: Number = Field(description="On hand and in transit, in base currency.")
-    average_cost: Number | None
+    value: Number | None = Field(
+        description="On hand and in transit, in base currency; null without stock:value."
+    )
+    average_cost: Number | None = Field(description="Null without stock:value.")
     daily_demand: Number | None = Field(description="Mean per day, from the latest plan.")
     safety_stock: Number | None
     reorder_point: Number | None
@@ -261,7 +262,7 @@ class PositionFilter(PageParams):
     item: str | None = Field(
         default=None, max_length=80, description="`SKU-1001`, `sku=...`, `ref=...` or a UUID."
     )
-    category: str | None = Field(default=None, max_length=64, description="Category code.")
+    category: CategoryKey | None = None
     is_in_stock: bool | None = Field(default=None, description="Only with, or without, stock.")
 
 
@@ -272,7 +273,9 @@ class StockAsOf(Read):
     warehouse: Link
     on_hand: Number
     in_transit: Number
-    value: Number
+    value: Number | None = Field(
+        description="In base currency; null without the permission stock:value."
+    )
 
 
 class StockAsOfList(Page[StockAsOf]):
@@ -367,7 +370,7 @@ class ProjectionRead(Read):
     warehouse: Link
     available_now: Number
     overdue: Number = Field(description="Due before today and not arrived; counted as today's.")
-    stock_out_on: date | None = Field(description="First day with less than nothing available.")
+    stockout_on: date | None = Field(description="First day with less than nothing available.")
     days: list[ProjectionDay]
     formula: str = "available(t) = available(t-1) + arriving(t) - daily_demand"
 
@@ -376,7 +379,7 @@ class ValuationLine(Read):
     """The value of one warehouse."""
 
     warehouse: Link
-    on_hand_value: Number
+    value: Number = Field(description="On hand and in transit.")
     item_count: int
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -32,8 +31,23 @@ from scm_api.stock.ledger import (
     PostedLine,
     Shortfall,
 )
+from scm_api.stock.lots import NamedLot
+from scm_api.stock.lots import make as make_lots
 from scm_api.stock.schemas import MovementCreate, ReverseCreate
 from scm_api.stock.shortage_service import NewShortage
+
+__all__ = [
+    "NamedLot",
+    "expect",
+    "get_document",
+    "make_lots",
+    "outside",
+    "post",
+    "post_movements",
+    "reverse",
+    "reverse_document",
+    "set_levels",
+]
 
 # A little clock difference between a scanner and us is no future.
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -64,33 +78,39 @@ async def post(tx: Tx, body: MovementCreate) -> PostedDocument:
         return await _post(tx, document, places)
     except Refused as refused:
         if body.type in policy.DEMAND_TYPES and refused.shortfalls:
-            await _record_shortages(tx, document, refused.shortfalls)
+            await _record_shortages(tx, document, places, refused.shortfalls)
             # The only writes of this transaction are the shortages: keep them.
             refused.problem.keep_writes = True
         raise refused.problem from None
 
 
-async def _record_shortages(tx: Tx, document: NewDocument, shortfalls: Sequence[Shortfall]) -> None:
-    asked: dict[tuple[UUID, UUID], Decimal] = {}
-    there: dict[tuple[UUID, UUID], Decimal] = {}
-    for short in shortfalls:
-        key = (short.line.item_id, short.warehouse_id)
-        asked[key] = asked.get(key, Decimal(0)) + short.line.quantity
-        there[key] = there.get(key, Decimal(0)) or short.available
+async def _record_shortages(
+    tx: Tx, document: NewDocument, places: dict[UUID, Place], shortfalls: Sequence[Shortfall]
+) -> None:
+    """What was asked for beyond what the whole warehouse has available, per item: an issue from
+    the wrong shelf, or of held stock, is no lost sale."""
+    available = {
+        (short.line.item_id, short.warehouse_id): short.position_available for short in shortfalls
+    }
+    asked: dict[tuple[UUID, UUID | None], Decimal] = dict.fromkeys(available, Decimal(0))
+    for line in document.lines:
+        key = (line.item_id, places[line.from_location_id].warehouse_id)
+        if key in asked and line.from_status == "unrestricted":
+            asked[key] += line.quantity
     await shortages.record(
         tx,
         [
             NewShortage(
                 item_id=item_id,
                 warehouse_id=warehouse_id,
-                quantity=quantity - there[item_id, warehouse_id],
+                quantity=quantity - available[item_id, warehouse_id],
                 occurred_at=document.occurred_at,
                 source="refused_issue",
                 source_ref=tx.idempotency_key or document.external_ref,
                 reference=document.reference,
             )
-            for (item_id, warehouse_id), quantity in asked.items()
-            if quantity > there[item_id, warehouse_id]
+            for (item_id, warehouse_id) in available
+            if (quantity := asked[item_id, warehouse_id]) > available[item_id, warehouse_id]
         ],
     )
 
@@ -160,7 +180,9 @@ def _refused(
                 )
             )
             continue
-        shortfalls.append(Shortfall(line, warehouse, row["problem"], available))
+        shortfalls.append(
+            Shortfall(line, warehouse, row["problem"], available, max(row["on_hand"], Decimal(0)))
+        )
         rule = _REFUSALS[row["problem"]]
         broken.append(
             rule.at(f"{line.pointer}/quantity", available=available, requested=line.quantity)
@@ -224,10 +246,14 @@ async def reverse_document(
     """The reversal of a document that was already read."""
     if header["reversed_by"] is not None or header["reversal_of"] is not None:
         raise errors.AlreadyReversed
+    occurred_at = occurred_at or header["occurred_at"]
+    if occurred_at < header["occurred_at"]:
+        original_at = header["occurred_at"].isoformat()
+        raise Invalid([errors.BEFORE_ORIGINAL.at("/occurred_at", original_at=original_at)])
     document = NewDocument(
         type=header["type"],
         lines=[_mirrored(row, index) for index, row in enumerate(lines)],
-        occurred_at=occurred_at or header["occurred_at"],
+        occurred_at=occurred_at,
         reason=reason,
         reference_type=header["reference_type"],
         reference_id=header["reference_id"],
@@ -265,8 +291,3 @@ async def expect(tx: Tx, source_type: str, source_id: UUID, rows: Sequence[Inbou
 async def set_levels(tx: Tx, rows: Sequence[Levels]) -> None:
     """Write what planning decided into the positions."""
     await repository.write_levels(tx, rows)
-
-
-async def upsert_lots(tx: Tx, rows: Sequence[Any]) -> dict[tuple[UUID, str], UUID]:
-    """The ids of lots named by (item_id, code, expires_on), made where they are new."""
-    return await repository.upsert_lots(tx, rows)

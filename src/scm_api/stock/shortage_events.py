@@ -11,7 +11,8 @@ from scm_api.core.events import Event
 class ShortageRecorded(Event):
     """One call recorded `count` new shortages; the subject is the batch they share.
 
-    `item_warehouses` holds up to 200 [item id, warehouse id] pairs, none when there are more.
+    `item_warehouses` names the [item id, warehouse id] pairs concerned; with more than 200 it is
+    empty and `is_many` is true.
     """
 
     type: ClassVar[str] = "shortage.recorded"
@@ -20,3 +21,4 @@ class ShortageRecorded(Event):
     source: str
     count: int
     item_warehouses: list[tuple[UUID, UUID]]
+    is_many: bool

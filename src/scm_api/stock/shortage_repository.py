@@ -86,9 +86,9 @@ async def list_shortages(
         statement = statement.where(Shortage.warehouse_id == warehouse_id)
     if wanted.source is not None:
         statement = statement.where(Shortage.source == wanted.source)
-    if wanted.occurred_from is not None:
-        statement = statement.where(Shortage.occurred_on >= wanted.occurred_from)
-    if wanted.occurred_to is not None:
-        statement = statement.where(Shortage.occurred_on <= wanted.occurred_to)
+    if wanted.occurred_on_gte is not None:
+        statement = statement.where(Shortage.occurred_on >= wanted.occurred_on_gte)
+    if wanted.occurred_on_lte is not None:
+        statement = statement.where(Shortage.occurred_on <= wanted.occurred_on_lte)
     order = [(Shortage.occurred_at, True), (Shortage.id, True)]
     return await pages.page(tx, statement, wanted, order)

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Query
 
-from scm_api.core.errors import NotFound
 from scm_api.core.http import OpenTx, ReplyTo, operation, router
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.stock import shortage_service as service
@@ -19,16 +18,14 @@ from scm_api.stock.shortage_schemas import (
 shortages = router("shortages")
 
 
-@shortages.post(
-    "", status_code=201, summary="Record unserved demand", **operation("shortages:write")
-)
+@shortages.post("", summary="Record unserved demand", **operation("shortages:write"))
 async def create(tx: OpenTx, body: ShortagesCreate) -> ShortagesResult:
     """Record demand that was not served. Planning adds it to what was issued: sales alone would
     teach it that an empty shelf has no customers."""
     return await service.create(tx, body)
 
 
-@shortages.get("", summary="List unserved demand", **operation("shortages:read", errors=[NotFound]))
+@shortages.get("", summary="List unserved demand", **operation("shortages:read"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[ShortageFilter, Query()]
 ) -> ShortageList:

@@ -9,6 +9,7 @@ from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
     Code,
     Instant,
+    ItemKey,
     ItemLink,
     ItemReference,
     Link,
@@ -19,6 +20,7 @@ from scm_api.core.schemas import (
     Read,
     Reference,
     Strict,
+    WarehouseKey,
 )
 
 
@@ -101,10 +103,8 @@ class ShortageList(Page[ShortageRead]):
 class ShortageFilter(PageParams):
     """Which shortages to list."""
 
-    item: str | None = Field(default=None, max_length=80, description="An item's id or `sku=...`.")
-    warehouse: str | None = Field(
-        default=None, max_length=80, description="A warehouse's id or `code=...`."
-    )
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
     source: str | None = Field(default=None, max_length=32)
-    occurred_from: date | None = Field(default=None, description="First business day.")
-    occurred_to: date | None = Field(default=None, description="Last business day.")
+    occurred_on_gte: date | None = Field(default=None, description="First business day.")
+    occurred_on_lte: date | None = Field(default=None, description="Last business day.")

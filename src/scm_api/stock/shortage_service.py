@@ -66,12 +66,14 @@ async def record(
     inserted = await repository.insert(tx, batch_id, plain, ids)
     if inserted:
         pairs = sorted({(row.item_id, row.warehouse_id) for row in rows})
+        is_many = len(pairs) > _PAIRS_IN_EVENT
         tx.emit(
             ShortageRecorded(
                 batch_id,
                 source=rows[0].source,
                 count=len(inserted),
-                item_warehouses=pairs if len(pairs) <= _PAIRS_IN_EVENT else [],
+                item_warehouses=[] if is_many else pairs,
+                is_many=is_many,
             )
         )
     return inserted
@@ -102,9 +104,9 @@ async def create(tx: Tx, body: ShortagesCreate) -> ShortagesResult:
 
 
 async def list_all(tx: Tx, wanted: ShortageFilter) -> PageOf:
-    """Newest first. Raises `NotFound` for an unknown item or warehouse."""
-    item_id = (await items.get(tx, wanted.item)).id if wanted.item else None
-    warehouse_id = (await warehouses.get(tx, wanted.warehouse)).id if wanted.warehouse else None
+    """Newest first. Raises `Invalid` for a filter that names nothing."""
+    item_id = await items.filter_id(tx, wanted.item)
+    warehouse_id = await warehouses.filter_id(tx, wanted.warehouse)
     return await repository.list_shortages(tx, wanted, item_id, warehouse_id)
 
 

@@ -1,6 +1,6 @@
 """Use cases that read stock, and how their rows become answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,10 +12,12 @@ import asyncpg
 from scm_api.core.pages import PageOf
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.core.tx import Tx
+from scm_api.items import categories
 from scm_api.items import service as items
 from scm_api.stock import policy, reads
 from scm_api.stock.ledger import PostedDocument
 from scm_api.stock.policy import Figures
+from scm_api.stock.reads import Scope
 from scm_api.stock.schemas import (
     ArrivalRead,
     AsOfFilter,
@@ -40,6 +42,9 @@ from scm_api.stock.schemas import (
 )
 from scm_api.warehouses import service as warehouses
 
+# What stock is worth is not for everybody who may see how much there is.
+SEE_VALUE = "stock:value"
+
 
 def _links(row: Any) -> dict[str, Any]:
     return {
@@ -50,7 +55,23 @@ def _links(row: Any) -> dict[str, Any]:
     }
 
 
-def posted_read(posted: PostedDocument, reversal_of: UUID | None = None) -> MovementPosted:
+async def _scope(
+    tx: Tx, item: str | None, warehouse: str | None, category: str | None = None
+) -> Scope:
+    """What the filters of a list name. Raises `Invalid` for a key that names nothing."""
+    return Scope(
+        await items.filter_id(tx, item),
+        await warehouses.filter_id(tx, warehouse),
+        await categories.filter_id(tx, category),
+    )
+
+
+def _shown(tx: Tx, value: Decimal) -> Decimal | None:
+    """A value in money, for those who may see it."""
+    return value if tx.principal.may(SEE_VALUE) else None
+
+
+def posted_read(tx: Tx, posted: PostedDocument, reversal_of: UUID | None = None) -> MovementPosted:
     """What a posting answers."""
     return MovementPosted(
         id=posted.id,
@@ -58,26 +79,29 @@ def posted_read(posted: PostedDocument, reversal_of: UUID | None = None) -> Move
         occurred_at=posted.occurred_at,
         recorded_at=posted.recorded_at,
         reversal_of=reversal_of,
-        lines=[PostedLineRead.model_validate(line) for line in posted.lines],
+        lines=[
+            PostedLineRead(
+                line_no=line.line_no,
+                value=_shown(tx, line.value),
+                on_hand_after=line.on_hand_after,
+            )
+            for line in posted.lines
+        ],
     )
 
 
-def document_read(header: asyncpg.Record, lines: Sequence[asyncpg.Record]) -> MovementRead:
+def document_read(tx: Tx, header: asyncpg.Record, lines: Sequence[asyncpg.Record]) -> MovementRead:
     """A document with its lines."""
-    return MovementRead(**dict(header), lines=[_line_read(row) for row in lines])
+    return MovementRead(**dict(header), lines=[MovementLineRead(**_line(tx, row)) for row in lines])
 
 
-def _line_read(row: Any) -> MovementLineRead:
-    return MovementLineRead(**_line(dict(row)))
-
-
-def _line(row: dict[str, Any]) -> dict[str, Any]:
+def _line(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "line_no": row["line_no"],
         "item": ItemLink(id=row["item_id"], sku=row["sku"], name=row["name"]),
         "quantity": row["quantity"],
         "unit": row["base_unit"],
-        "value": row["value"],
+        "value": _shown(tx, row["value"]),
         "source": PlaceRead(
             kind=row["from_kind"],
             warehouse=row["from_warehouse"],
@@ -96,20 +120,21 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
 
 async def list_ledger(tx: Tx, wanted: LedgerFilter) -> tuple[PageOf, list[LedgerEntry]]:
     """Lines of the ledger, newest first."""
-    page = await reads.list_ledger(tx, wanted)
+    page = await reads.list_ledger(tx, wanted, await _scope(tx, wanted.item, wanted.warehouse))
     entries = []
     for row in page.rows:
-        values = dict(row._mapping)
+        values = row._mapping
         names = ("document_id", "type", "reference", "occurred_at", "recorded_at")
-        entries.append(LedgerEntry(**_line(values), **{name: values[name] for name in names}))
+        entries.append(LedgerEntry(**_line(tx, values), **{name: values[name] for name in names}))
     return page, entries
 
 
-def position_read(row: Any, today: date) -> PositionRead:
+def position_read(tx: Tx, row: Mapping[str, Any]) -> PositionRead:
     """A position with its status and the reasons for it."""
     available = row["unrestricted"] - row["reserved"]
     arrival = row["next_arrival_on"]
     quantity = row["on_hand"] + row["in_transit"]
+    today = today_at(tx, row["time_zone"])
     status, reasons = policy.judge(
         Figures(
             available=available,
@@ -130,8 +155,8 @@ def position_read(row: Any, today: date) -> PositionRead:
         in_transit=row["in_transit"],
         on_order=row["on_order"],
         next_arrival_on=arrival,
-        value=row["value"],
-        average_cost=round(row["value"] / quantity, 6) if quantity > 0 else None,
+        value=_shown(tx, row["value"]),
+        average_cost=_shown(tx, round(row["value"] / quantity, 6)) if quantity > 0 else None,
         daily_demand=row["daily_demand"],
         safety_stock=row["safety_stock"],
         reorder_point=row["reorder_point"],
@@ -150,25 +175,26 @@ def today_at(tx: Tx, time_zone: str) -> date:
 
 async def list_positions(tx: Tx, wanted: PositionFilter) -> tuple[PageOf, list[PositionRead]]:
     """Positions by SKU and warehouse."""
-    page = await reads.list_positions(tx, wanted)
-    return page, [position_read(row, today_at(tx, row["time_zone"])) for row in page.rows]
+    scope = await _scope(tx, wanted.item, wanted.warehouse, wanted.category)
+    page = await reads.list_positions(tx, wanted, scope)
+    return page, [position_read(tx, row) for row in page.rows]
 
 
 async def positions(tx: Tx, pairs: Sequence[tuple[UUID, UUID]]) -> list[PositionRead]:
     """The positions of (item, warehouse) pairs; pairs never stocked nor planned are absent."""
     rows = await reads.positions_at(tx, pairs)
-    return [position_read(row, today_at(tx, row["time_zone"])) for row in rows]
+    return [position_read(tx, row) for row in rows]
 
 
 async def item_positions(tx: Tx, key: str) -> list[PositionRead]:
     """An item's position in every warehouse that ever held or planned it. Raises `NotFound`."""
     rows = await reads.positions_of(tx, await items.identify(tx, key))
-    return [position_read(row, today_at(tx, row["time_zone"])) for row in rows]
+    return [position_read(tx, row) for row in rows]
 
 
 async def list_balances(tx: Tx, wanted: BalanceFilter) -> tuple[PageOf, list[BalanceRead]]:
     """Balances by SKU, warehouse, location, status and lot."""
-    page = await reads.list_balances(tx, wanted)
+    page = await reads.list_balances(tx, wanted, await _scope(tx, wanted.item, wanted.warehouse))
     return page, [
         BalanceRead(
             **_links(row._mapping),
@@ -184,13 +210,13 @@ async def list_balances(tx: Tx, wanted: BalanceFilter) -> tuple[PageOf, list[Bal
 
 async def list_as_of(tx: Tx, wanted: AsOfFilter) -> tuple[PageOf, list[StockAsOf]]:
     """Stock at an instant."""
-    page = await reads.list_as_of(tx, wanted)
+    page = await reads.list_as_of(tx, wanted, await _scope(tx, wanted.item, wanted.warehouse))
     return page, [
         StockAsOf(
             **_links(row),
             on_hand=row["on_hand"],
             in_transit=row["in_transit"],
-            value=row["value"],
+            value=_shown(tx, row["value"]),
         )
         for row in page.rows
     ]
@@ -238,7 +264,7 @@ async def project(tx: Tx, item_key: str, warehouse_key: str, days: int) -> Proje
         warehouse=Link(id=warehouse.id, code=warehouse.code, name=warehouse.name),
         available_now=available,
         overdue=overdue,
-        stock_out_on=None if stock_out is None else calendar[stock_out],
+        stockout_on=None if stock_out is None else calendar[stock_out],
         days=[
             ProjectionDay(on=day, arriving=arrived, demand=demand, available=level)
             for day, arrived, level in zip(calendar, arriving, levels, strict=True)
@@ -259,7 +285,7 @@ async def valuation(tx: Tx, as_of: datetime | None) -> ValuationRead:
         warehouses=[
             ValuationLine(
                 warehouse=Link(id=row["id"], code=row["code"], name=row["name"]),
-                on_hand_value=row["value"],
+                value=row["value"],
                 item_count=row["items"],
             )
             for row in rows

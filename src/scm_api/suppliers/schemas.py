@@ -15,9 +15,10 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
 
+from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
+from scm_api.core.rules import broken
 from scm_api.core.schemas import Code, Currency, ItemLink, Name, Note, Number, Page, Read, Strict
 from scm_api.items.models import Item
 from scm_api.suppliers.models import LeadTimeObservation
@@ -28,21 +29,26 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+NOT_A_DAY = Rule("date_string", Text("Must be a date YYYY-MM-DD.", "须为日期 YYYY-MM-DD。"))
+OUTSIDE_CALENDAR = Rule(
+    "outside_calendar",
+    Text(
+        "Must be a date from 2000-01-01 to 2199-12-31.", "日期须在 2000-01-01 至 2199-12-31 之间。"
+    ),
+)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _written_as_a_day(value: Any) -> Any:
     # Pydantic would also take seconds since 1970 and times at midnight.
     if not isinstance(value, date) and not (isinstance(value, str) and _DAY.fullmatch(value)):
-        raise PydanticCustomError("date_string", "Must be a date YYYY-MM-DD")
+        raise broken(NOT_A_DAY)
     return value
 
 
 def _within_the_calendar(value: date) -> date:
     if not FIRST_DAY <= value <= LAST_DAY:
-        raise PydanticCustomError(
-            "outside_calendar", "Must be a date from 2000-01-01 to 2199-12-31"
-        )
+        raise broken(OUTSIDE_CALENDAR)
     return value
 
 

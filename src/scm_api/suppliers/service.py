@@ -7,7 +7,7 @@ from uuid import UUID
 
 from scm_api.core.documents import Key, apply_patch, insert
 from scm_api.core.errors import Invalid, NotFound, Rule, Text, unknown_filter
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf, PageParams
 from scm_api.core.schemas import Reference
@@ -129,7 +129,7 @@ async def list_all(tx: Tx, wanted: SupplierFilter) -> PageOf:
     return await repository.list_suppliers(tx, wanted)
 
 
-async def change(tx: Tx, key: str, body: SupplierPatch, if_match: int | None) -> Supplier:
+async def change(tx: Tx, key: str, body: SupplierPatch, if_match: Versions | None) -> Supplier:
     """Change a supplier. Raises `NotFound`, `VersionMismatch`, `Duplicate`."""
     supplier = await get(tx, key)
     check_version(supplier.version, if_match, body.version)

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from scm_api.core.errors import FieldError, Invalid, NotFound
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
 from scm_api.core.tx import Tx
 from scm_api.items import service as items
@@ -37,7 +37,7 @@ class Written:
 
 
 async def put(
-    tx: Tx, supplier_key: str, item_key: str, body: SupplierItemPut, if_match: int | None
+    tx: Tx, supplier_key: str, item_key: str, body: SupplierItemPut, if_match: Versions | None
 ) -> Written:
     """Create or replace what one supplier sells of one item.
 

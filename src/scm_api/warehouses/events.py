@@ -15,6 +15,28 @@ class WarehouseCreated(Event):
 
 
 @dataclass(frozen=True)
+class LocationCreated(Event):
+    type: ClassVar[str] = "location.created"
+    subject_type: ClassVar[str] = "location"
+
+    warehouse: str
+    code: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class LocationChanged(Event):
+    """`changes` holds `{field: {"old": ..., "new": ...}}`."""
+
+    type: ClassVar[str] = "location.changed"
+    subject_type: ClassVar[str] = "location"
+
+    warehouse: str
+    code: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class WarehouseChanged(Event):
     """`changes` holds `{field: {"old": ..., "new": ...}}`."""
 

@@ -50,6 +50,32 @@ async def list_locations(tx: Tx, warehouse_id: UUID, wanted: PageParams) -> Page
     return await pages.page(tx, statement, wanted, [(Location.code, False), (Location.id, False)])
 
 
+async def find_location(
+    tx: Tx, warehouse_id: UUID, *, id: UUID | None = None, code: str | None = None
+) -> Location | None:
+    """The location of a warehouse with this id or code."""
+    wanted = func.lower(Location.code) == func.lower(code) if id is None else Location.id == id
+    statement = select(Location).where(
+        Location.organization_id == tx.organization_id,
+        Location.warehouse_id == warehouse_id,
+        wanted,
+    )
+    return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+async def holds_stock(tx: Tx, location_id: UUID) -> bool:
+    """Whether anything lies there now."""
+    held: bool = await tx.fetchval(
+        """
+        select exists (select from stock_balance
+                       where organization_id = $1 and location_id = $2 and on_hand <> 0)
+        """,
+        tx.organization_id,
+        location_id,
+    )
+    return held
+
+
 async def places(tx: Tx, ids: Collection[UUID], codes: Collection[str]) -> list[asyncpg.Record]:
     """Warehouses by id or lower-case code with their default location, in one statement."""
     return await tx.fetch(

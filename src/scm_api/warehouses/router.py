@@ -8,9 +8,11 @@ from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
 from scm_api.core.pages import PageParams
 from scm_api.warehouses import service
+from scm_api.warehouses.errors import LocationInUse
 from scm_api.warehouses.schemas import (
     LocationCreate,
     LocationList,
+    LocationPatch,
     LocationRead,
     WarehouseCreate,
     WarehouseFilter,
@@ -24,6 +26,11 @@ warehouses = router("warehouses")
 WarehouseKey = Annotated[
     str,
     Path(max_length=80, description="A UUID, `code=WH-1` or `ref=4711`.", examples=["code=WH-1"]),
+]
+
+
+LocationKey = Annotated[
+    str, Path(max_length=80, description="A UUID or `code=STOCK`.", examples=["code=STOCK"])
 ]
 
 
@@ -101,3 +108,22 @@ async def list_locations(
     page = await service.list_locations(tx, warehouse, wanted)
     reply.next_page(page.next_cursor)
     return LocationList(**page.body([row[0] for row in page.rows]))
+
+
+@warehouses.patch(
+    "/{warehouse}/locations/{location}",
+    summary="Change a location",
+    **operation("warehouses:write", errors=[NotFound, VersionMismatch, LocationInUse]),
+)
+async def change_location(
+    tx: OpenTx,
+    reply: ReplyTo,
+    warehouse: WarehouseKey,
+    location: LocationKey,
+    body: LocationPatch,
+    if_match: IfMatch,
+) -> LocationRead:
+    """Rename a location, or close it once it is empty (JSON Merge Patch)."""
+    changed = await service.change_location(tx, warehouse, location, body, if_match)
+    reply.etag(changed.version)
+    return LocationRead.model_validate(changed)

@@ -92,6 +92,19 @@ class LocationCreate(Strict):
     kind: LocationKind = "internal"
 
 
+class LocationPatch(Strict):
+    """Changes to a location (JSON Merge Patch). One that holds stock, and the warehouse's default,
+    cannot be closed."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "Aisle A, bay 1 (top)"}]}
+    )
+
+    name: Name | MISSING = MISSING
+    is_active: bool | MISSING = MISSING
+    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+
+
 class LocationRead(Read):
     """A location of a warehouse."""
 

@@ -7,16 +7,23 @@ from zoneinfo import available_timezones
 
 from scm_api.core.documents import Key, apply_patch, insert
 from scm_api.core.errors import Invalid, NotFound, Rule, Text, unknown_filter
-from scm_api.core.http import check_version
+from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf, PageParams
 from scm_api.core.schemas import Reference
 from scm_api.core.tx import Tx
 from scm_api.warehouses import repository
-from scm_api.warehouses.events import WarehouseChanged, WarehouseCreated
+from scm_api.warehouses.errors import LocationInUse
+from scm_api.warehouses.events import (
+    LocationChanged,
+    LocationCreated,
+    WarehouseChanged,
+    WarehouseCreated,
+)
 from scm_api.warehouses.models import Location, Warehouse
 from scm_api.warehouses.schemas import (
     LocationCreate,
+    LocationPatch,
     WarehouseCreate,
     WarehouseFilter,
     WarehousePatch,
@@ -109,7 +116,7 @@ async def list_all(tx: Tx, wanted: WarehouseFilter) -> PageOf:
     return await repository.list_warehouses(tx, wanted)
 
 
-async def change(tx: Tx, key: str, body: WarehousePatch, if_match: int | None) -> Warehouse:
+async def change(tx: Tx, key: str, body: WarehousePatch, if_match: Versions | None) -> Warehouse:
     """Change a warehouse. Raises `NotFound`, `VersionMismatch`, `Duplicate`, `Invalid`."""
     warehouse = await get(tx, key)
     check_version(warehouse.version, if_match, body.version)
@@ -132,6 +139,35 @@ async def add_location(tx: Tx, key: str, body: LocationCreate) -> Location:
         **body.model_dump(),
     )
     await insert(tx, location, kind="location", unique=("code",))
+    tx.emit(
+        LocationCreated(
+            location.id, warehouse=warehouse.code, code=location.code, kind=location.kind
+        )
+    )
+    return location
+
+
+async def change_location(
+    tx: Tx, key: str, location_key: str, body: LocationPatch, if_match: int | None
+) -> Location:
+    """Change a location. Raises `NotFound`, `VersionMismatch`, `LocationInUse`."""
+    warehouse = await get(tx, key)
+    parsed = Key.parse(location_key, natural="code")
+    location = await repository.find_location(tx, warehouse.id, id=parsed.id, code=parsed.natural)
+    if location is None:
+        raise NotFound(kind="location", reference=location_key)
+    check_version(location.version, if_match, body.version)
+    if body.is_active is False and (
+        location.is_default or await repository.holds_stock(tx, location.id)
+    ):
+        raise LocationInUse(location=location.code)
+    changes = await apply_patch(tx, location, body, kind="location")
+    if changes:
+        tx.emit(
+            LocationChanged(
+                location.id, warehouse=warehouse.code, code=location.code, changes=changes
+            )
+        )
     return location
 
 

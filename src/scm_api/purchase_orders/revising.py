@@ -6,14 +6,15 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from scm_api.core.errors import FieldError, Invalid
+from scm_api.core.http import Versions
 from scm_api.core.schemas import ONE_BILLION
 from scm_api.core.tx import Tx
 from scm_api.purchase_orders import drafting, errors, policy, repository
 from scm_api.purchase_orders.document import Line
-from scm_api.purchase_orders.events import CHANGES_AT_MOST, OrderChanged
+from scm_api.purchase_orders.events import CHANGES_AT_MOST, OrderRevised
 from scm_api.purchase_orders.models import PurchaseOrder
 from scm_api.purchase_orders.saving import Order, event, lock, settle
-from scm_api.purchase_orders.schemas import LineChange, OrderChange
+from scm_api.purchase_orders.schemas import LineChange, OrderRevise
 
 _PLAIN = (
     "unit_price",
@@ -26,13 +27,13 @@ _PLAIN = (
 _PLACES = {"unit_price": 6, "exchange_rate": 10}
 
 
-async def change(tx: Tx, key: str, body: OrderChange, if_match: int | None) -> PurchaseOrder:
+async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None) -> PurchaseOrder:
     """Change open lines and the exchange rate; gives a new revision, or the same order if nothing
     really changes. What changed on a line must be confirmed again.
 
     Raises `NotFound`, `VersionMismatch`, `PreconditionRequired`, `IllegalTransition`, `Invalid`.
     """
-    order = await lock(tx, key, "change", if_match, body.version, version_required=True)
+    order = await lock(tx, key, "revise", if_match, body.version, version_required=True)
     header, found = order.header, list[FieldError]()
     before = _snapshot(order, header.exchange_rate)
     rate = header.exchange_rate
@@ -62,7 +63,7 @@ async def change(tx: Tx, key: str, body: OrderChange, if_match: int | None) -> P
     await repository.insert_revision(tx, header, body.reason, changes)
     tx.emit(
         event(
-            OrderChanged,
+            OrderRevised,
             order,
             revision=header.revision,
             reason=body.reason,

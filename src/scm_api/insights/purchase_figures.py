@@ -1,0 +1,67 @@
+"""SQL of the key figures of purchasing: cells are schedule lines, once for each kind of date."""
+
+
+_PURCHASE = """,
+arrived as (
+  select l.order_line_id as line_id, (r.occurred_at at time zone w.time_zone)::date as day,
+         sum(l.quantity) as quantity
+  from receipt_line l
+  join receipt r on r.organization_id = $1 and r.id = l.receipt_id
+  join warehouse w on w.organization_id = $1 and w.id = l.warehouse_id
+  where l.organization_id = $1 and l.order_line_id is not null and r.recorded_at <= $4
+    and (r.reversed_at is null or r.reversed_at > $4)
+  group by 1, 2
+),
+filled as (
+  select line_id, day, sum(quantity) over (partition by line_id order by day) as total from arrived
+),
+promise as (
+  select s.id as schedule_id, b.basis, o.supplier_id, l.id as line_id, l.item_id, l.warehouse_id,
+         l.under_delivery_percent, l.is_final_delivery, b.due_on, b.quantity,
+         sum(b.quantity) over (partition by l.id, b.basis order by b.due_on, s.schedule_no)
+           as due_total
+  from purchase_order o
+  join purchase_order_line l on l.organization_id = $1 and l.order_id = o.id
+  join article a on a.id = l.item_id
+  join purchase_order_schedule s on s.organization_id = $1 and s.line_id = l.id
+  cross join lateral (values
+    ('requested', s.need_by, s.quantity),
+    ('confirmed', coalesce(s.confirmed_on, s.need_by), coalesce(s.confirmed_quantity, s.quantity))
+  ) as b(basis, due_on, quantity)
+  where o.organization_id = $1 and o.status in ('issued', 'closed') and o.issued_at <= $4
+    and ($5::uuid is null or l.warehouse_id = $5) and ($8::uuid is null or o.supplier_id = $8)
+    and not (l.is_closed and l.received_quantity = 0) and b.quantity > 0
+    and not (b.basis = 'confirmed' and s.confirmation = 'rejected')
+),
+done as (
+  select p.schedule_id, p.basis, p.supplier_id, p.item_id, p.warehouse_id, p.due_on,
+         min(f.day) filter (where f.total >= p.due_total) as full_on,
+         coalesce(
+           min(f.day) filter (
+             where f.total >= p.due_total * (100 - p.under_delivery_percent) / 100),
+           case when p.is_final_delivery and max(f.total) > p.due_total - p.quantity
+                then max(f.day) end) as done_on
+  from promise p
+  cross join span s
+  left join filled f on f.line_id = p.line_id
+  where p.due_on between s.first_day and s.last_day
+  group by p.schedule_id, p.basis, p.supplier_id, p.item_id, p.warehouse_id, p.due_on,
+           p.is_final_delivery, p.due_total, p.quantity
+),
+cell as (
+  select d.*, s.parameter as early_days from done d cross join span s
+)"""
+
+
+def _punctuality(basis: str) -> str:
+    mine = f"c.basis = '{basis}'"
+    return f"""
+  count(*) filter (where {mine}) as {basis}_n,
+  count(*) filter (where {mine} and c.done_on <= c.due_on) as {basis}_on_time,
+  count(*) filter (where {mine} and c.done_on < c.due_on - c.early_days) as {basis}_early,
+  count(*) filter (where {mine} and c.done_on > c.due_on) as {basis}_late,
+  count(*) filter (where {mine} and c.done_on is null) as {basis}_missing,
+  count(*) filter (where {mine} and c.full_on <= c.due_on) as {basis}_on_time_in_full,
+  sum(c.done_on - c.due_on) filter (where {mine} and c.done_on > c.due_on) as {basis}_days_late"""
+
+
