@@ -27,12 +27,14 @@ from rich.table import Table
 
 from scm_api.access import service as access
 from scm_api.core.embedded import EmbeddedPostgres
+from scm_api.core.observability import configure_logging
 from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Principal
 from scm_api.process import DATABASE, Urls, make_runtime, prepare
 from scm_api.settings import Settings
 
 console = Console()
+configure_logging("json", "error")
 
 
 @dataclass

@@ -136,5 +136,3 @@ def table(result: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     table(asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)))
-
-

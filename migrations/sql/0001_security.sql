@@ -6,7 +6,8 @@ declare
   mine text := 'nullif(current_setting(''app.organization_id'', true), '''')::uuid';
   is_system text := 'current_setting(''app.system'', true) = ''on''';
   seen_by_system text[] := array['api_key', 'job', 'event', 'event_consumer', 'idempotency_key'];
-  append_only text[] := array['event', 'stock_movement', 'stock_document', 'shortage'];
+  append_only text[] := array['event', 'stock_movement', 'stock_document', 'shortage',
+                             'purchase_order_revision'];
   rule text;
 begin
   grant usage on schema public to scm_app;

@@ -57,7 +57,7 @@ async def _received(api: Client, skus: list[str]) -> int:
     rows = [{"line_no": row["line_no"], "quantity": "4"} for row in order["lines"]]
     body = ReceiptCreate.model_validate({"order": {"id": order["id"]}, "lines": rows})
     async with counted(api) as (tx, sent):
-        await receipts.post(tx, body)
+        await receipts.create(tx, body)
     now = await read(api, order)
     assert {row["received_quantity"] for row in now["lines"]} == {"4.0000"}
     return len(sent)

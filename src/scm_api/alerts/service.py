@@ -173,7 +173,9 @@ async def assign(tx: Tx, key: str, body: AlertAssign, if_match: Versions | None)
     return await get(tx, key)
 
 
-async def _locked(tx: Tx, key: str, action: str, body: AlertAction, if_match: Versions | None) -> Alert:
+async def _locked(
+    tx: Tx, key: str, action: str, body: AlertAction, if_match: Versions | None
+) -> Alert:
     alert = await repository.lock_one(tx, Key.parse(key, natural="number"))
     if alert is None:
         raise NotFound(kind="alert", reference=key)

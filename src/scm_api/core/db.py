@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Numeric, text
@@ -93,6 +93,9 @@ class Database:
         if behind_pooler:
             # A pooler refuses start-up parameters it does not know; roles set them instead.
             connect_args["server_settings"] = {}
+            # The driver counts its prepared statements from 1 on every connection, and one server
+            # connection serves many of them: names of its own for each keep them apart.
+            connect_args["prepared_statement_name_func"] = lambda: f"scm_{uuid4().hex}"
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+asyncpg://", url)

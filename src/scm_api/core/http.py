@@ -28,6 +28,7 @@ from scm_api.core.errors import (
     UnsupportedMediaType,
     VersionMismatch,
 )
+from scm_api.core.language import Language, negotiate_language
 from scm_api.core.problems import ProblemDocument, error_response, from_http, from_validation
 from scm_api.core.runtime import Runtime
 from scm_api.core.strict_json import StrictJsonError, loads
@@ -316,6 +317,16 @@ async def _reply(request: Request, response: Response) -> Reply:
 
 
 ReplyTo = Annotated[Reply, Depends(_reply)]
+
+
+async def _language(request: Request, response: Response) -> Language:
+    language = negotiate_language(request.headers.get("accept-language"))
+    response.headers.update({"Content-Language": language, "Vary": "Accept-Language"})
+    return language
+
+
+# For answers that hold sentences: the caller's language, told in the headers.
+ReplyLanguage = Annotated[Language, Depends(_language)]
 
 
 def operation_id(route: APIRoute) -> str:

@@ -30,6 +30,7 @@ from scm_api.core.db import (
 )
 from scm_api.core.errors import IllegalTransition, InternalError, NotFound, Problem
 from scm_api.core.ids import uuid7
+from scm_api.core.language import LANGUAGES
 from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Principal, Tx
 
@@ -54,6 +55,7 @@ class JobRow(Identified, Base):
     message: Mapped[str] = mapped_column(server_default="")
     is_cancel_requested: Mapped[bool] = mapped_column(server_default=text("false"))
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    # The problem in every language it may be read in: {"en": {...}, "zh-CN": {...}}.
     error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -238,7 +240,9 @@ async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
         if problem is None:
             logger.exception("job_failed", kind=row["kind"], job_id=str(job_id))
             problem = InternalError()
-        await _end(work, "failed", problem.body("en", f"/v1/jobs/{job_id}", str(job_id)))
+        where = f"/v1/jobs/{job_id}"
+        bodies = {language: problem.body(language, where, str(job_id)) for language in LANGUAGES}
+        await _end(work, "failed", bodies)
 
 
 async def _run_in_transaction(work: Work, handler: Handler) -> None:

@@ -1,8 +1,9 @@
 """The language of an answer: English unless Accept-Language prefers Chinese (RFC 9110, 12.5.4)."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 Language = Literal["en", "zh-CN"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def negotiate_language(header: str | None) -> Language:

@@ -68,8 +68,8 @@ _HEADERS = {
         {"type": "string", "minLength": 1, "maxLength": 255},
     ),
     "If-Match": (
-        "The ETag read, or several of which one must match; the write is refused with 412 if somebody "
-        "changed the resource since. `*`: the resource must exist.",
+        "The ETag read, or several of which one must match; the write is refused with 412 if "
+        "somebody changed the resource since. `*`: the resource must exist.",
         {"type": "string", "pattern": '^"[0-9]+"( *, *"[0-9]+")*$|^\\*$'},
     ),
     "If-None-Match": (

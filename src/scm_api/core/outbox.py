@@ -44,7 +44,7 @@ class EventRow(Owned, Base):
 
     __table_args__ = (
         Index("ix_event_feed", "organization_id", "tx_order", "seq"),
-        Index("ix_event_subject", "organization_id", "subject_type", "subject_id"),
+        Index("ix_event_subject", "organization_id", "subject_id", "tx_order", "seq"),
     )
 
 

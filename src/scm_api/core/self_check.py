@@ -10,7 +10,7 @@ import asyncpg
 from scm_api.core.migrate import head_revision
 from scm_api.settings import Settings
 
-APPEND_ONLY = ("event", "stock_movement", "stock_document", "shortage")
+APPEND_ONLY = ("event", "stock_movement", "stock_document", "shortage", "purchase_order_revision")
 # Read past its policy by one function of its owner, which keeps to the organization by itself
 # (migrations/sql/0001_search.sql); nobody can log in as the owner.
 NOT_FORCED = ("item_search",)

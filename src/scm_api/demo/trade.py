@@ -110,7 +110,7 @@ class Trade:
     async def receive(self, tx: Tx, day: date, delivery: Coming) -> UUID:
         """Post one delivery; gives the receipt's id."""
         items = self.world.company.items
-        receipt = await receipts.post(
+        receipt = await receipts.create(
             tx,
             ReceiptCreate(
                 order=OrderReference(number=delivery.number),

@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import Header, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel
 
 from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
-from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
-from scm_api.core.language import negotiate_language
+from scm_api.core.http import IfMatch, OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.items import bulk, categories, service
 from scm_api.items.category_schemas import (
     CategoryCreate,
@@ -93,8 +92,8 @@ async def list_items(
 async def upsert_many(
     tx: OpenTx,
     response: Response,
+    language: ReplyLanguage,
     body: ItemBulk,
-    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> ItemBulkRead:
     """Create or change up to 1000 items by SKU; of a known SKU only the fields sent change.
 
@@ -103,7 +102,7 @@ async def upsert_many(
     external reference that stands in two lines is refused in both. Sending the same request again
     changes nothing.
     """
-    result = await bulk.upsert(tx, body, negotiate_language(accept_language))
+    result = await bulk.upsert(tx, body, language)
     if body.mode == "partial":
         response.status_code = 207
     return result

@@ -30,7 +30,7 @@ class OrderCreated(OrderEvent):
 
 @dataclass(frozen=True)
 class OrderChanged(OrderEvent):
-    """A draft was edited; `changes` holds `{field: {"old", "new"}}` of the header."""
+    """A draft was changed; `changes` holds `{field: {"old", "new"}}` of the header."""
 
     type: ClassVar[str] = "purchase_order.changed"
 

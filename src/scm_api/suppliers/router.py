@@ -3,11 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
-from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
-from scm_api.core.language import negotiate_language
+from scm_api.core.http import IfMatch, OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.core.pages import PageParams
 from scm_api.suppliers import offers, service, sourcing
 from scm_api.suppliers.item_schemas import (
@@ -260,8 +259,8 @@ _BULK["responses"][207] = {
 async def bulk(
     tx: OpenTx,
     response: Response,
+    language: ReplyLanguage,
     body: SupplierItemBulk,
-    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> SupplierItemBulkRead:
     """Create or change up to 1000 supplier-items; of a known one only the fields sent change.
 
@@ -271,6 +270,4 @@ async def bulk(
     written = await sourcing.put_many(tx, body)
     if body.mode == "partial":
         response.status_code = 207
-    language = negotiate_language(accept_language)
-    response.headers["Content-Language"] = language
     return offers.bulk_answer(body.mode, written, language)

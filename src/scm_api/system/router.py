@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query
 
 from scm_api.core.errors import IllegalTransition, NotFound
-from scm_api.core.http import OpenTx, ReplyTo, operation, router
+from scm_api.core.http import OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.system import service
 from scm_api.system.schemas import (
     EventFilter,
@@ -28,17 +28,19 @@ JobId = Annotated[
 
 
 @jobs.get("", name="list", summary="List jobs", **operation("jobs:read"))
-async def list_jobs(tx: OpenTx, reply: ReplyTo, wanted: Annotated[JobFilter, Query()]) -> JobList:
+async def list_jobs(
+    tx: OpenTx, reply: ReplyTo, language: ReplyLanguage, wanted: Annotated[JobFilter, Query()]
+) -> JobList:
     """Background work, newest first."""
     page = await service.list_jobs(tx, wanted)
     reply.next_page(page.next_cursor)
-    return JobList(**page.body([service.job_read(row[0]) for row in page.rows]))
+    return JobList(**page.body([service.job_read(row[0], language) for row in page.rows]))
 
 
 @jobs.get("/{job}", summary="Read a job", **operation("jobs:read", errors=[NotFound]))
-async def get(tx: OpenTx, reply: ReplyTo, job: JobId) -> JobRead:
+async def get(tx: OpenTx, reply: ReplyTo, language: ReplyLanguage, job: JobId) -> JobRead:
     """One job with its progress; `Retry-After` while it is not finished."""
-    found = await service.get_job(tx, job)
+    found = await service.get_job(tx, job, language)
     if found.finished_at is None:
         reply.retry_after(1)
     return found
@@ -49,10 +51,10 @@ async def get(tx: OpenTx, reply: ReplyTo, job: JobId) -> JobRead:
     summary="Cancel a job",
     **operation("jobs:cancel", errors=[NotFound, IllegalTransition]),
 )
-async def cancel(tx: OpenTx, job: JobId) -> JobRead:
+async def cancel(tx: OpenTx, language: ReplyLanguage, job: JobId) -> JobRead:
     """Stop a job: at once while it is queued, at its next step while it runs. A stopped job has
     changed nothing."""
-    return await service.cancel_job(tx, job)
+    return await service.cancel_job(tx, job, language)
 
 
 @events.get("", name="list", summary="Read the change feed", **operation("events:read"))

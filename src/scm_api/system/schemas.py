@@ -53,8 +53,12 @@ class JobList(Page[JobRead]):
 class JobFilter(PageParams):
     """Which jobs to list."""
 
-    status: JobStatus | None = None
-    kind: str | None = Field(default=None, max_length=100)
+    status: list[JobStatus] = Field(
+        default_factory=list, max_length=5, description="Only jobs in one of these states."
+    )
+    kind: str | None = Field(
+        default=None, max_length=100, description="Only this kind of work, such as `plan.run`."
+    )
 
 
 class EventPrincipal(Read):
@@ -95,7 +99,9 @@ class EventFilter(Strict):
         max_length=100,
         description="`next_after` of the last read.",
     )
-    limit: int = Field(default=100, ge=1, le=1000)
+    limit: int = Field(
+        default=100, ge=1, le=1000, description="How many events at most, 1 to 1000."
+    )
     type: list[str] | None = Field(default=None, max_length=20, description="Only these types.")
     subject_id: UUID | None = Field(default=None, description="Only about this object.")
 

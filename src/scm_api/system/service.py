@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from scm_api.core import jobs, outbox, pages
 from scm_api.core.errors import PROBLEM_BASE, Problem
+from scm_api.core.language import Language
 from scm_api.core.outbox import Position
 from scm_api.core.pages import PageOf
 from scm_api.core.tx import Tx
@@ -24,10 +25,12 @@ from scm_api.system.schemas import (
 )
 
 
-def job_read(row: Any) -> JobRead:
-    """A job row, from SQL or the ORM, as callers see it."""
+def job_read(row: Any, language: Language) -> JobRead:
+    """A job row, from SQL or the ORM, as callers of a language see it."""
     value = dict(row) if isinstance(row, asyncpg.Record) else dict(row.__dict__)
     path = f"/v1/jobs/{value['id']}"
+    if value["error"] is not None:
+        value["error"] = value["error"][language]
     return JobRead(
         **{name: value[name] for name in JobRead.model_fields if name in value},
         progress=JobProgress(**{name: value[name] for name in JobProgress.model_fields}),
@@ -35,22 +38,22 @@ def job_read(row: Any) -> JobRead:
     )
 
 
-async def get_job(tx: Tx, job_id: UUID) -> JobRead:
+async def get_job(tx: Tx, job_id: UUID, language: Language) -> JobRead:
     """Raises `NotFound`."""
-    return job_read(await jobs.find(tx, job_id))
+    return job_read(await jobs.find(tx, job_id), language)
 
 
-async def cancel_job(tx: Tx, job_id: UUID) -> JobRead:
+async def cancel_job(tx: Tx, job_id: UUID, language: Language) -> JobRead:
     """Ask a job to stop. Raises `NotFound`, `IllegalTransition`."""
-    return job_read(await jobs.request_cancel(tx, job_id))
+    return job_read(await jobs.request_cancel(tx, job_id), language)
 
 
 async def list_jobs(tx: Tx, wanted: JobFilter) -> PageOf:
     """Newest first."""
     row = jobs.JobRow
     statement = select(row).where(row.organization_id == tx.organization_id)
-    if wanted.status is not None:
-        statement = statement.where(row.status == wanted.status)
+    if wanted.status:
+        statement = statement.where(row.status.in_(wanted.status))
     if wanted.kind is not None:
         statement = statement.where(row.kind == wanted.kind)
     return await pages.page(tx, statement, wanted, [(row.created_at, True), (row.id, True)])
