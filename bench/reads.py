@@ -26,7 +26,8 @@ where organization_id = '{{organization}}' and sku > 'SKU-' || :n::text order by
 _AS_OF_SQL = f"""\\set n random(0, {ITEMS - 1})
 select sum(quantity), sum(value) from stock_movement
 where organization_id = '{{organization}}'
-  and item_id = {ITEM.format(n=":n::int")} and to_location_id = '{{place}}' and occurred_at <= now();
+  and item_id = {ITEM.format(n=":n::int")}
+  and to_location_id = '{{place}}' and occurred_at <= now();
 """
 
 

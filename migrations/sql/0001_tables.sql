@@ -67,7 +67,7 @@ CREATE TABLE event (
   CONSTRAINT pk_event PRIMARY KEY (organization_id, id)
 );
 CREATE INDEX ix_event_feed ON event (organization_id, tx_order, seq);
-CREATE INDEX ix_event_subject ON event (organization_id, subject_type, subject_id);
+CREATE INDEX ix_event_subject ON event (organization_id, subject_id, tx_order, seq);
 
 -- How far one consumer has read one organization's events.
 CREATE TABLE event_consumer (

@@ -25,7 +25,10 @@ async def test_an_order_becomes_late_by_time_alone_and_its_receipt_ends_that(api
     assert alert["evidence"]["quantity"] == "60.0000"
     assert alert["evidence"]["due_on"] == due
     assert alert["evidence"]["days_late"] in (3, 4)
-    assert alert["actions"][0]["href"] == f"/v1/purchase-orders/{order['id']}"
+    look, revise = alert["actions"]
+    assert (look["href"], look["params"]) == (f"/v1/purchase-orders/{order['id']}", {})
+    # The body is up to you, the call is there.
+    assert (await api.post(revise["href"], {})).json()["code"] == "validation_failed"
     await world.receive(api, order, world.arrived("60"))
     await api.settle()
     assert "late_order" not in await kinds(api)

@@ -96,7 +96,7 @@ def test_overdue_supply_is_not_relied_on_unless_the_rule_says_so() -> None:
     figures = replace(FIGURES, available=D(25), arrivals=[arrival(-2, 500)], lead_time_days=10)
     evidence = policy.potential_stockout(figures, PotentialStockout())
     assert evidence is not None
-    assert evidence["stock_out_on"] == TODAY + timedelta(days=5)
+    assert evidence["stockout_on"] == TODAY + timedelta(days=5)
     assert evidence["overdue"] == D(500)
     rule = PotentialStockout(counts_overdue_supply=True)
     assert policy.potential_stockout(figures, rule) is None
@@ -106,11 +106,22 @@ def test_running_out_before_the_next_arrival_counts_even_beyond_the_lead_time() 
     figures = replace(FIGURES, lead_time_days=7, arrivals=[arrival(40, 500)])
     evidence = policy.potential_stockout(figures, PotentialStockout())
     assert evidence is not None
-    assert evidence["stock_out_on"] == TODAY + timedelta(days=20)
+    assert evidence["stockout_on"] == TODAY + timedelta(days=20)
     # An order placed today would still be in time.
     assert evidence["potential_lost_quantity"] == 0
     soon = replace(figures, arrivals=[arrival(10, 500)])
     assert policy.potential_stockout(soon, PotentialStockout()) is None
+
+
+def test_what_can_be_had_at_once_has_a_lead_time_of_zero_days() -> None:
+    figures = replace(FIGURES, available=D(25), lead_time_days=0)
+    assert policy.potential_stockout(figures, PotentialStockout()) is None
+    unknown = policy.potential_stockout(replace(figures, lead_time_days=None), PotentialStockout())
+    assert unknown is not None
+    assert unknown["lead_time_days"] == 14
+    empty_today = policy.potential_stockout(replace(figures, available=D(4)), PotentialStockout())
+    assert empty_today is not None
+    assert (empty_today["lead_time_days"], empty_today["potential_lost_quantity"]) == (0, 0)
 
 
 def test_overstock_tolerates_a_share_and_a_value() -> None:

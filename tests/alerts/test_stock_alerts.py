@@ -141,7 +141,7 @@ async def test_a_potential_stockout_names_the_day(api: Client) -> None:
     await api.settle()
     alert = await one(api, "potential_stockout")
     today = datetime.now(UTC).astimezone().date()
-    out = datetime.fromisoformat(alert["evidence"]["stock_out_on"]).date()
+    out = datetime.fromisoformat(alert["evidence"]["stockout_on"]).date()
     # 25 last for five days; the sixth, five days from today, finds nothing.
     assert abs((out - today).days - 5) <= 1
     assert alert["evidence"]["lead_time_days"] == 14
@@ -217,7 +217,11 @@ async def test_alerts_are_found_by_what_they_are_about(api: Client) -> None:
     assert len(await alerts(api, item="sku-1")) == 1
     assert len(await alerts(api, item=str(item_id))) == 1
     assert len(await alerts(api, supplier="S-1", warehouse="WH-1", severity="critical")) == 2
-    assert await alerts(api, item=str(uuid4())) == []
+    assert len(await alerts(api, item="sku=SKU-1", warehouse="code=WH-1")) == 1
     assert await alerts(api, kind="overstock") == []
+    for name in ("item", "warehouse", "supplier", "order"):
+        refused = await api.get("/v1/alerts", params={name: str(uuid4())})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["parameter"] == name
     refused = await api.get("/v1/alerts", params={"kind": "boredom"})
     assert refused.status_code == 422

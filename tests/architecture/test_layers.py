@@ -25,7 +25,12 @@ ROOMS = {
 # What a room shows to others: its use cases, events, tables and bodies, and pure rules and values.
 PUBLIC = ("service", "events", "models", "schemas", "errors", "policy", "audit")
 # Values of a service that stand in a file of their own: the arguments of postings, unit words.
-PUBLIC_VALUES = {"stock.ledger", "items.units", "purchase_orders.document"}
+PUBLIC_VALUES = {
+    "stock.ledger",
+    "items.units",
+    "items.categories",
+    "purchase_orders.document",
+}
 
 
 def _imports(path: Path) -> list[tuple[str, str]]:

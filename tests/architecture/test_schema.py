@@ -26,11 +26,13 @@ OPEN_CHOICES = {
     "idempotency_key.method",
 }
 # The observation belongs to the supplier and outlives the order, which stands in a room above. Plan
-# lines are derived in one transaction with what they name, and deleted after a month.
+# lines are derived in one transaction with what they name, and deleted after a month. A plan
+# outlives its job.
 LOOSE = {
     "lead_time_observation.purchase_order_id",
     "lead_time_observation.purchase_order_line_id",
     "lead_time_observation.receipt_id",
+    "replenishment_plan.job_id",
     "replenishment_plan_line.item_id",
     "replenishment_plan_line.supplier_id",
     "replenishment_plan_line.warehouse_id",

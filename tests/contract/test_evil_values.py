@@ -1,8 +1,9 @@
-"""No input gives a 5xx, and every refusal is a problem document.
+"""No input gives a 5xx, and every refusal is a problem document in the language asked for.
 
 A seeded sample runs by default; `SCM_FUZZ=full` sends every value to every place.
 """
 
+import re
 from urllib.parse import quote
 
 import asyncpg
@@ -15,6 +16,8 @@ from tests.contract.world import copy
 from tests.support import Client
 
 SHOTS_EACH = 25
+CHINESE = re.compile("[\u4e00-\u9fff]")
+HEADERS = {"Accept-Language": "zh-CN"}
 
 
 async def _fire(shot: Shot, caller: Client) -> httpx.Response:
@@ -29,18 +32,20 @@ async def _fire(shot: Shot, caller: Client) -> httpx.Response:
             call.url,
             params=call.query,
             content=encode(call.body, shot.place, shot.value),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **HEADERS},
         )
     if shot.kind == "path":
         segment = quote(shot.value, safe="")
         url = shot.operation.path.replace(f"{{{shot.place}}}", segment)
         for name, value in call.path.items():
             url = url.replace(f"{{{name}}}", value)
-        return await caller.call(call.method, url, params=call.query, json=call.body)
+        return await caller.call(
+            call.method, url, params=call.query, json=call.body, headers=HEADERS
+        )
     if shot.kind == "header":
-        headers = {shot.place: shot.value.encode()}
+        headers = {shot.place: shot.value.encode(), **HEADERS}
         return await call.with_(headers=headers).send(caller)
-    return await call.with_(query={shot.place: shot.value}).send(caller)
+    return await call.with_(query={shot.place: shot.value}, headers=HEADERS).send(caller)
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
@@ -54,7 +59,9 @@ async def test_no_value_in_any_place_gives_a_5xx(
         where = f"{shot.kind} {shot.place} = {str(shot.value)[:80]!r}: {response.text[:300]}"
         assert response.status_code < 500, where
         if response.is_error:
-            assert_problem(response, response.status_code)
+            body = assert_problem(response, response.status_code)
+            for words in (body["title"], body["detail"], *(e["detail"] for e in body["errors"])):
+                assert CHINESE.search(words), f"{where}: {words}"
 
 
 async def test_a_body_of_64_mb_is_refused_before_anybody_reads_it(

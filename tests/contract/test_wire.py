@@ -252,6 +252,37 @@ async def test_an_action_that_needs_a_version_asks_for_it_and_compares_it(
         assert body["current_version"] >= 1
 
 
+@every_strong_action
+async def test_a_star_says_that_it_exists_and_names_no_version(
+    operation: Operation, world: Client
+) -> None:
+    call = operation.example().with_(headers={"If-Match": "*"})
+    assert_problem(await call.send(world), 428, "precondition_required")
+
+
+@every_strong_action
+async def test_one_of_several_versions_is_enough(operation: Operation, world: Client) -> None:
+    call = await operation.runnable(world)
+    tags = f'"999998", {call.headers["If-Match"]}, W/"1"'
+    response = await call.with_(headers={"If-Match": tags}).send(world)
+    assert response.is_success, response.text
+
+
+async def test_if_match_on_what_does_not_exist_is_refused(world: Client) -> None:
+    item = {"sku": "SKU-7", "name": "New", "base_unit": "EA"}
+    for tag in ("*", '"1"'):
+        headers = {"If-Match": tag}
+        refused = await world.put("/v1/items/sku=SKU-7", item, headers=headers)
+        assert_problem(refused, 412, "version_mismatch")
+        terms = await world.put("/v1/suppliers/code=S-02/items/sku=SKU-1003", {}, headers=headers)
+        assert_problem(terms, 412, "version_mismatch")
+    path = "/v1/items/sku=SKU-1003"
+    changed = await world.patch(path, {"note": "seen"}, headers={"If-Match": "*"})
+    assert changed.status_code == 200
+    stale = await world.patch(path, {"note": "again", "version": 1}, headers={"If-Match": "*"})
+    assert_problem(stale, 412, "version_mismatch")
+
+
 async def test_security_headers_stand_on_every_kind_of_answer(template: Client) -> None:
     for path in ("/v1/items", "/v1/nothing", "/v1/items/sku=NONE"):
         headers = (await template.get(path)).headers

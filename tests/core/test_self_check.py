@@ -87,6 +87,32 @@ async def test_a_healthy_database_has_no_findings(postgres: EmbeddedPostgres) ->
             "may DELETE event",
             "revoke delete on event from scm_app, public;",
         ),
+        (
+            "grant update on purchase_order_revision to scm_app",
+            "append_only",
+            "may UPDATE purchase_order_revision",
+            "revoke update on purchase_order_revision from scm_app, public;",
+        ),
+        (
+            "create function peek() returns setof item language sql security definer"
+            " as 'select * from item'",
+            "definer",
+            "Function peek() runs with the rights of",
+            "alter function peek() security invoker;",
+        ),
+        (
+            "alter function find_items(text[], text[]) reset search_path",
+            "definer",
+            "has no fixed search path",
+            "alter function find_items(text[],text[]) set search_path = public, pg_temp;",
+        ),
+        (
+            "alter function find_items(text[], text[]) security invoker",
+            "definer",
+            "does not run with the rights of scm_owner",
+            "alter function find_items(text[],text[]) owner to scm_owner; "
+            "alter function find_items(text[],text[]) security definer;",
+        ),
     ],
 )
 async def test_damage_is_found_and_its_mend_is_named(

@@ -146,11 +146,11 @@ async def test_sales_plans_are_written_again_without_effect_and_deleted_by_null(
     assert first == {"written": 2, "unchanged": 0, "deleted": 0}
     again = await api.ok("PUT", "/v1/sales-plans/bulk", json=body)
     assert again == {"written": 0, "unchanged": 2, "deleted": 0}
-    listed = await api.ok("GET", "/v1/sales-plans", params={"day_to": company.on(5)})
+    listed = await api.ok("GET", "/v1/sales-plans", params={"to": company.on(5)})
     assert [(r["mode"], r["quantity"]) for r in listed["data"]] == [("replace", "40.0000")]
     gone = await api.ok("PUT", "/v1/sales-plans/bulk", json={"rows": [{**row, "quantity": None}]})
     assert gone["deleted"] == 1
-    span = {"day_from": company.on(0), "day_to": company.on(30), "item": "sku=A"}
+    span = {"from": company.on(0), "to": company.on(30), "item": "sku=A"}
     assert (await api.ok("DELETE", "/v1/sales-plans", params=span))["deleted"] == 1
     refused = await api.put("/v1/sales-plans/bulk", {"rows": [{**row, "quantity": "-1"}]})
     assert problem_codes(refused) == ["negative_plan"]

@@ -5,6 +5,8 @@ import random
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from scm_api.core import outbox
 from scm_api.core.outbox import Position
 from scm_api.core.tx import Tx
@@ -111,3 +113,25 @@ async def test_a_polling_reader_sees_every_event_of_many_writers_once_and_in_ord
     for writer in range(writers):
         own = [int(code[1:]) for code in seen if int(code[1:]) // 100 == writer]
         assert own == sorted(own), "one writer's events changed their order"
+
+
+async def test_the_events_of_one_subject_are_found_by_their_index(
+    api: Client, admin: asyncpg.Connection
+) -> None:
+    """Among many events of one organization the subject's own must not be looked for one by one."""
+    subject = UUID(int=7)
+    async with _transaction(api) as tx:
+        for number in range(3000):
+            tx.emit(_event(number))
+        await outbox.flush(tx)
+        await tx.driver.execute("commit")
+    await admin.execute("analyze event")
+    async with _transaction(api) as tx:
+        arguments = tx.organization_id, 0, 0, 100, None, subject
+        rows = await tx.fetch(f"explain {outbox.FEED_OF_SUBJECT}", *arguments)
+    plan = "\n".join(row[0] for row in rows)
+    assert "ix_event_subject" in plan
+    assert "subject_id = " in plan.split("Index Cond:")[1].splitlines()[0]
+    assert "Sort" not in plan, "the index gives the order of the feed"
+    found = await api.ok("GET", "/v1/events", params={"subject_id": str(UUID(int=8))})
+    assert [event["data"]["code"] for event in found["data"]] == ["E7"]

@@ -163,6 +163,24 @@ async def test_what_a_job_violates_is_its_problem(api: Client) -> None:
     await _run(api, job_id)
     failed = await _job(api, job_id)
     assert (failed["status"], failed["error"]["status"]) == ("failed", 409)
+    assert failed["error"]["title"] == "Already exists"
+
+
+async def test_why_a_job_failed_is_told_in_the_language_of_who_asks(api: Client) -> None:
+    await api.ok("POST", "/v1/warehouses", json={"code": "W", "name": "there already"})
+    job_id = await _queue(api, "W")
+    await _run(api, job_id)
+    for path in (f"/v1/jobs/{job_id}", "/v1/jobs"):
+        for header, language, title in (
+            ("en", "en", "Already exists"),
+            ("zh-CN,zh;q=0.9", "zh-CN", "已存在"),
+        ):
+            response = await api.get(path, headers={"Accept-Language": header})
+            shown = response.json()
+            error = (shown["data"][0] if "data" in shown else shown)["error"]
+            assert (error["title"], error["code"]) == (title, "duplicate")
+            assert response.headers["content-language"] == language
+            assert response.headers["vary"] == "Accept-Language"
 
 
 async def test_progress_outside_a_job_that_was_told_to_stop_raises(api: Client) -> None:

@@ -108,8 +108,10 @@ def demand(ledger: Ledger, first: date, last: date) -> dict[Pair, tuple[Decimal,
 
 
 def stock_out(ledger: Ledger, first: date, last: date) -> tuple[int, int, int]:
-    """(active pairs, item-days, stocked-out days)."""
-    asked = {pair for pair, parts in demand(ledger, first, last).items() if sum(parts) > 0}
+    """(active pairs, item-days, stocked-out days) of a company that plans nothing: a pair is wanted
+    if it was asked for in the period or in the 13 weeks before it."""
+    since = first - timedelta(weeks=13)
+    asked = {pair for pair, parts in demand(ledger, since, last).items() if sum(parts) > 0}
     count = item_days = out_days = 0
     for pair in ledger.pairs():
         mine = [end for end in ledger.ends if end.pair == pair and end.day <= last]

@@ -134,3 +134,15 @@ async def test_drafts_and_cancelled_orders_were_never_due(api: Client) -> None:
     await world.act(api, order, "cancel", reason="No longer needed")
     total = (await figures(api))["total"]
     assert total["confirmed"]["n"] == total["requested"]["n"] == 0
+
+
+async def test_what_is_due_today_may_still_come(api: Client) -> None:
+    await world.build(api)
+    await bought(api, due=0, came=None)
+    await bought(api, due=1, came=None)
+    answer = await figures(api)
+    assert counts(answer["total"]["requested"]) == (1, 0, 0, 0, 1, 0)
+    assert answer["total"]["requested"]["on_time_rate"] == "0.0000"
+    # What has come by today counts.
+    await bought(api, due=0, came=1)
+    assert counts((await figures(api))["total"]["requested"]) == (2, 1, 1, 0, 1, 1)

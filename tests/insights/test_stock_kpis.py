@@ -57,16 +57,6 @@ async def test_a_reversed_issue_is_no_consumption(api: Client) -> None:
     assert (filled["issued_quantity"], filled["fill_rate"]) == ("0", None)
 
 
-async def test_what_was_known_then_can_be_computed_again(api: Client) -> None:
-    await company(api)
-    await post(api, "opening", "2026-02-01", line("A", "100", unit_cost="10"))
-    before = await kpi(api, "inventory-turnover")
-    await post(api, "sales_issue", "2026-03-04", line("A", "40"))
-    again = await kpi(api, "inventory-turnover", as_of=before["as_of"])
-    assert again == before
-    assert (await kpi(api, "inventory-turnover"))["total"] != before["total"]
-
-
 async def test_stock_out_rate_by_hand(api: Client) -> None:
     await company(api)
     await post(api, "opening", "2026-02-01", line("A", "10", unit_cost="1"))
@@ -85,6 +75,39 @@ async def test_stock_out_rate_by_hand(api: Client) -> None:
     assert total["stocked_out_items"] == 1
 
 
+async def test_an_item_sold_out_long_before_is_still_out_of_stock(api: Client) -> None:
+    await company(api)
+    # Sold out in January, nobody reported a shortage, asked for March.
+    await post(api, "opening", "2026-01-01", line("A", "10", unit_cost="1"))
+    await post(api, "sales_issue", "2026-01-20", line("A", "10"))
+    # Sold out too long ago for anybody to miss it: 92 days before the first of March.
+    await post(api, "opening", "2025-11-01", line("B", "10", unit_cost="1"))
+    await post(api, "sales_issue", "2025-11-29", line("B", "10"))
+    answer = await kpi(api, "stock-out-rate", group_by="item")
+    assert [row["group"]["code"] for row in answer["groups"]] == ["A"]
+    total = answer["total"]
+    assert (total["n"], total["item_days"], total["stocked_out_days"]) == (1, 10, 10)
+    assert total["stock_out_rate"] == "1.0000"
+    assert "91 days" in answer["formula"]
+    assert "91 天" in answer["formula_zh"]
+
+
+async def test_an_item_planned_to_be_sold_is_out_of_stock_without_it(api: Client) -> None:
+    await company(api)
+    today = datetime.now(UTC).astimezone(naive.ZONE).date().isoformat()
+    for sku in ("A", "B"):
+        await post(api, "opening", "2026-01-01", line(sku, "1", unit_cost="1"))
+        await post(api, "scrap", "2026-01-02", line(sku, "1"))
+    before = await kpi(api, "stock-out-rate", to=today, **{"from": today})
+    assert before["total"]["n"] == 0
+    await plan(api, "A", demand="5")
+    await plan(api, "B", demand="0")
+    after = await kpi(api, "stock-out-rate", to=today, **{"from": today})
+    assert (after["total"]["n"], after["total"]["stocked_out_days"]) == (1, 1)
+    again = await kpi(api, "stock-out-rate", to=today, **{"from": today, "as_of": before["as_of"]})
+    assert again == before
+
+
 async def test_fill_rate_by_hand_in_units_and_in_value(api: Client) -> None:
     await company(api)
     await post(api, "opening", "2026-02-01", line("A", "10", unit_cost="4"))
@@ -98,6 +121,28 @@ async def test_fill_rate_by_hand_in_units_and_in_value(api: Client) -> None:
     assert (total["issued_quantity"], total["shortage_quantity"]) == ("10.0000", "6.0000")
     assert (total["issued_value"], total["shortage_value"]) == ("40.0000", "24.0000")
     assert (total["fill_rate"], total["value_fill_rate"]) == ("0.6250", "0.6250")
+
+
+async def test_shortages_without_issues_count_at_the_cost_stock_had_come_in_at(
+    api: Client,
+) -> None:
+    await company(api)
+    await post(api, "opening", "2026-02-01", line("A", "10", unit_cost="3"))
+    await post(api, "purchase_receipt", "2026-02-10", line("A", "10", unit_cost="4"))
+    await post(api, "scrap", "2026-02-20", line("A", "20"))
+    # The first ever stock of B comes after the period.
+    await post(api, "opening", "2026-03-15", line("B", "10", unit_cost="7"))
+    await post(api, "opening", "2026-03-20", line("B", "10", unit_cost="8"))
+    await post(api, "scrap", "2026-03-21", line("B", "20"))
+    for sku in ("A", "B"):
+        body = {"type": "sales_issue", "lines": [line(sku, "6")]}
+        body["occurred_at"] = "2026-03-05T12:00:00+08:00"
+        assert (await api.post("/v1/stock-movements", body)).status_code == 409
+    # What came in later, at another price, is not what was missing then.
+    await post(api, "opening", "2026-03-15", line("A", "10", unit_cost="400"))
+    answer = await kpi(api, "fill-rate", group_by="item")
+    values = [(row["group"]["code"], row["shortage_value"]) for row in answer["groups"]]
+    assert values == [("B", "42.0000"), ("A", "24.0000")]
 
 
 async def test_overstock_is_judged_by_the_plan_or_else_by_days_of_cover(api: Client) -> None:
@@ -138,6 +183,22 @@ async def test_groups_add_up_and_the_worst_come_first(api: Client) -> None:
     assert one["total"]["average_value"] == "10.0000"
     of_category = await kpi(api, "inventory-turnover", category="C-1")
     assert of_category["total"]["average_value"] == "100.0000"
+
+
+async def test_what_lasts_longest_comes_first_however_little_it_is_worth(api: Client) -> None:
+    await company(api, "QUICK", "SLOW", "DEAD", "GONE")
+    for sku, quantity, cost in (("QUICK", "100", "50"), ("SLOW", "100", "5"), ("DEAD", "1", "1")):
+        await post(api, "opening", "2026-02-01", line(sku, quantity, unit_cost=cost))
+    await post(api, "opening", "2026-02-01", line("GONE", "1", unit_cost="1"))
+    await post(api, "scrap", "2026-02-02", line("GONE", "1"))
+    await post(api, "sales_issue", "2026-03-04", line("QUICK", "80"))
+    await post(api, "sales_issue", "2026-03-04", line("SLOW", "2"))
+    answer = await kpi(api, "inventory-turnover", group_by="item")
+    lasts = [(row["group"]["code"], row["days_of_inventory"]) for row in answer["groups"]]
+    # Nothing is ever taken from DEAD; of GONE there is nothing to last.
+    assert [code for code, _ in lasts] == ["DEAD", "SLOW", "QUICK", "GONE"]
+    assert (lasts[0][1], lasts[3][1]) == (None, None)
+    assert Decimal(lasts[1][1]) > Decimal(lasts[2][1])
 
 
 async def random_ledger(api: Client, seed: int) -> None:
@@ -209,9 +270,14 @@ async def test_wrong_parameters_are_all_named(api: Client) -> None:
     params = {"from": "2026-03-02", "to": "2026-03-01", "warehouse": "NOWHERE", "item": "NOTHING"}
     refused = await api.get(path, params=params)
     assert problem_codes(refused) == ["unknown_reference", "unknown_reference", "bad_period"]
+    assert [e["parameter"] for e in refused.json()["errors"]] == ["warehouse", "item", "from"]
+    refused = await api.get(path, params={"category": "NONE"})
+    assert refused.json()["errors"][0]["parameter"] == "category"
+    refused = await api.get("/v1/kpis/purchase-on-time", params={"supplier": "code=NOBODY"})
+    assert refused.json()["errors"][0]["parameter"] == "supplier"
     refused = await api.get(path, params={"to": "2099-01-01"})
     assert "period_in_the_future" in problem_codes(refused)
-    refused = await api.get(path, params={"as_of": "2999-01-01T00:00:00Z"})
+    refused = await api.get(path, params={"as_of": "2099-01-01T00:00:00Z"})
     assert problem_codes(refused) == ["not_a_past_instant"]
     refused = await api.get(path, params={"group_by": "supplier"})
     assert refused.status_code == 422

@@ -89,6 +89,7 @@ async def test_search_never_leaves_the_organization(stocked: Client, other: Clie
 
 async def test_filters_narrow_a_list(stocked: Client) -> None:
     assert await skus(stocked, status="blocked") == ["NUT-M8"]
+    assert await skus(stocked, status=["blocked", "active"]) == await skus(stocked)
     assert await skus(stocked, category="fix") == ["BLT-M8", "NUT-M8"]
     assert await skus(stocked, category="ALL") == ["BLT-M8", "BRG-6204", "BRG-6205", "NUT-M8"]
     assert await skus(stocked, category="ALL", status="active", q="m8") == ["BLT-M8"]

@@ -60,6 +60,28 @@ async def test_the_base_unit_stays_once_stock_moved(api: Client) -> None:
     await api.ok("PATCH", path, json={"base_unit": "个", "name": "Same unit, new name"})
 
 
+async def test_how_an_item_is_tracked_stays_once_stock_moved(api: Client) -> None:
+    item = await api.ok("POST", "/v1/items", json=BOLT)
+    path = f"/v1/items/{item['id']}"
+    tracked = {"is_lot_tracked": True, "is_serial_tracked": True, "is_expiry_tracked": True}
+    before = await api.ok("PATCH", path, json=tracked)
+    assert before["is_lot_tracked"] is True
+    await move(api, item["id"])
+    for name in tracked:
+        refused = await api.patch(path, {name: False, "note": "no more"})
+        assert refused.status_code == 422
+        assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [
+            (f"#/{name}", "tracking_in_use")
+        ]
+    bulk = {"items": [{"sku": "B-1", "is_lot_tracked": False}]}
+    assert problem_codes(await api.put("/v1/items/bulk", bulk)) == ["tracking_in_use"]
+    # PUT sets what it leaves out to its default: that is a change too.
+    replaced = await api.put(path, BOLT)
+    assert problem_codes(replaced) == ["tracking_in_use"] * 3
+    kept = await api.ok("PATCH", path, json={**tracked, "note": "as it was"})
+    assert kept["version"] == before["version"] + 1
+
+
 async def move(client: Client, item_id: str) -> None:
     """Post one opening movement of an item, as the ledger would."""
     warehouse = await client.ok("POST", "/v1/warehouses", json={"code": "W", "name": "W"})

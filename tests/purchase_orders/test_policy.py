@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scm_api.purchase_orders import policy
-from scm_api.purchase_orders.changing import difference
 from scm_api.purchase_orders.currencies import round_amount
 from scm_api.purchase_orders.document import Line, Schedule
+from scm_api.purchase_orders.revising import difference
 from scm_api.receipts.policy import over_tolerance
 
 ORGANIZATION, ORDER = UUID(int=1), UUID(int=2)

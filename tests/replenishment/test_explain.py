@@ -45,7 +45,9 @@ def recompute(block: dict[str, Any]) -> str:
     position = x["on_hand"] - x["reserved"] + on_order
     need = max(level - position, 0.0) if position <= point + 1e-9 else 0.0
     multiple = x["order_multiple"]
-    count = math.ceil(max(need, x.get("minimum_quantity", 0.0)) / multiple - 1e-9) if need > 0 else 0
+    count = (
+        math.ceil(max(need, x.get("minimum_quantity", 0.0)) / multiple - 1e-9) if need > 0 else 0
+    )
     if need > 0 and "maximum_quantity" in x:
         fewest = max(math.ceil(x.get("minimum_quantity", 0.0) / multiple - 1e-9), 1)
         count = max(min(count, math.floor(x["maximum_quantity"] / multiple + 1e-9)), fewest)

@@ -1,6 +1,7 @@
 """Plans over HTTP: hand-checked figures, the same again, and what counts as demand and supply."""
 
 import math
+from datetime import timedelta
 from decimal import Decimal
 from statistics import NormalDist
 from typing import Any
@@ -309,18 +310,22 @@ async def test_an_accepted_suggestion_is_left_alone(api: Client) -> None:
     assert [row["status"] for row in await company.suggestions()] == ["accepted"]
 
 
-async def test_a_dismissal_pauses_suggestions_until_its_day(api: Client) -> None:
+async def test_a_dismissal_pauses_suggestions_until_its_day(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     company = await _company(api)
     await company.plan()
     (suggestion,) = await company.suggestions(status="open")
     await api.ok(
         "POST",
         f"/v1/replenishment/suggestions/{suggestion['id']}/dismiss",
-        json={"reason": "Successor comes", "pause_until": company.on(5)},
+        json={"reason": "Successor comes", "paused_until": company.on(5)},
     )
     assert (await company.plan())["summary"]["outcomes"] == {"paused": 1}
-    assert (await company.plan(as_of=company.on(5)))["summary"]["outcomes"] == {"paused": 1}
-    assert (await company.plan(as_of=company.on(6)))["summary"]["outcomes"] == {"suggested": 1}
+    now = api.runtime.clock()
+    for days, outcome in ((5, "paused"), (6, "suggested")):
+        monkeypatch.setattr(api.runtime, "clock", lambda days=days: now + timedelta(days=days))
+        assert (await company.plan())["summary"]["outcomes"] == {outcome: 1}
     assert {row["status"] for row in await company.suggestions()} == {"dismissed", "open"}
 
 

@@ -318,3 +318,48 @@ async def test_a_thousand_lines_cost_as_many_statements_as_two(api: Client) -> N
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 6
     await assert_sound(api)
+
+
+async def test_a_document_cannot_move_an_item_both_ways_between_warehouses(api: Client) -> None:
+    await company(api)
+    await opening(api, "A", "10", "7")
+    there = line("A", "10", to_warehouse={"code": "WH-2"})
+    back = line("A", "10", "WH-2", to_warehouse={"code": "WH-1"})
+    response = await api.post("/v1/stock-movements", {"type": "transfer", "lines": [there, back]})
+    assert problem_codes(response) == ["gives_and_takes"]
+    await assert_sound(api)
+
+
+async def test_a_wrong_expectation_of_an_empty_place_is_a_conflict(api: Client) -> None:
+    await company(api)
+    body = {"type": "adjustment_in", "lines": [line("A", "1", expected_on_hand="5")]}
+    response = await api.post("/v1/stock-movements", body)
+    assert (response.status_code, response.json()["code"]) == (409, "quantity_changed")
+
+
+async def test_lot_codes_that_differ_only_in_case_are_one_lot(api: Client) -> None:
+    await company(api)
+    tracked = {"sku": "L", "name": "Lots", "base_unit": "EA", "is_lot_tracked": True}
+    await api.ok("POST", "/v1/items", json=tracked)
+    lines = [line("L", "1", lot={"code": "zz"}), line("L", "2", lot={"code": "ZZ"})]
+    await api.ok("POST", "/v1/stock-movements", json={"type": "opening", "lines": lines})
+    (balance,) = (await api.ok("GET", "/v1/stock/balances"))["data"]
+    assert (balance["lot"], balance["on_hand"]) == ("zz", "3.0000")
+
+
+async def test_two_callers_with_the_same_key_leave_two_shortages(api: Client) -> None:
+    await company(api)
+    second = await new_client(api.runtime, api.http, organization_id=api.organization_id)
+    for caller in (api, second, api):
+        body = {"type": "sales_issue", "lines": [line("A", "5")]}
+        await caller.post("/v1/stock-movements", body, headers={"Idempotency-Key": "k" * 255})
+    assert len((await api.ok("GET", "/v1/shortages"))["data"]) == 2
+
+
+async def test_times_at_the_ends_of_the_calendar_are_refused_by_name(api: Client) -> None:
+    await company(api)
+    for when in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", 0, "253402300800"):
+        body = {"type": "opening", "occurred_at": when, "lines": [line("A", "1")]}
+        response = await api.post("/v1/stock-movements", body)
+        assert response.status_code == 422, when
+        assert response.json()["errors"][0]["pointer"] == "#/occurred_at", when

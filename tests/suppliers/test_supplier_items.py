@@ -126,7 +126,10 @@ async def test_sources_of_an_item_are_ranked_and_priced_for_a_quantity_and_day(a
     assert (least["order_quantity"], least["price_of_one"]) == ("60.0000", "5.000000")
     everything = await api.ok("GET", "/v1/supplier-items")
     assert [row["item"]["sku"] for row in everything["data"]] == ["A", "A", "B"]
-    assert (await api.get("/v1/supplier-items?item=sku=NOPE")).status_code == 404
+    unknown = await api.get("/v1/supplier-items?item=sku=NOPE")
+    assert (unknown.status_code, problem_codes(unknown)) == (422, ["unknown_reference"])
+    only = await api.ok("GET", "/v1/supplier-items?item=A&supplier=S-2")
+    assert [row["supplier"]["code"] for row in only["data"]] == ["S-2"]
 
 
 async def test_a_shutdown_moves_the_arrival(api: Client) -> None:

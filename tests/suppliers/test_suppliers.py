@@ -92,7 +92,7 @@ async def test_shutdowns_are_listed_in_order_and_can_be_removed(api: Client) -> 
     made = await api.ok("POST", path, json=early)
     rows = (await api.ok("GET", path))["data"]
     assert [row["starts_on"] for row in rows] == ["2027-02-05", "2027-10-01"]
-    coming = (await api.ok("GET", path, params={"ends_from": "2027-02-15"}))["data"]
+    coming = (await api.ok("GET", path, params={"ends_on_gte": "2027-02-15"}))["data"]
     assert [row["reason"] for row in coming] == ["国庆节"]
     removed = await api.call("DELETE", f"{path}/{made['id']}")
     assert (removed.status_code, removed.content) == (204, b"")

@@ -1,6 +1,10 @@
 """Warehouses over HTTP; also the reference for how a domain's tests look."""
 
 import asyncio
+from base64 import b64decode, urlsafe_b64encode
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
 
 from scm_api.core.schemas import Reference
 from scm_api.warehouses import service
@@ -133,3 +137,27 @@ async def test_an_empty_location_can_be_closed_and_the_default_cannot(api: Clien
     assert (refused.status_code, refused.json()["code"]) == (409, "location_in_use")
     feed = await api.ok("GET", "/v1/events")
     assert [event["type"] for event in feed["data"]][1:] == ["location.created", "location.changed"]
+
+
+async def test_a_forged_cursor_and_a_nul_are_refused(api: Client) -> None:
+    for number in range(2):
+        await api.ok("POST", "/v1/warehouses", json={"code": f"W{number}", "name": "W"})
+    page = await api.ok("GET", "/v1/warehouses?limit=1")
+    mark, code, _ = from_json(b64decode(page["next_cursor"] + "==", b"-_"))
+    for forged in (
+        [mark, code, 5],
+        [mark, code, []],
+        [mark, 7, str(UUID(int=1))],
+        [mark, "a\0", 1],
+    ):
+        cursor = urlsafe_b64encode(to_json(forged)).decode().rstrip("=")
+        response = await api.get("/v1/warehouses", params={"limit": 1, "cursor": cursor})
+        assert problem_codes(response) == ["invalid_cursor"], forged
+    assert (await api.get("/v1/warehouses/W%000")).status_code == 400
+    assert (await api.get("/v1/warehouses?q=%00")).status_code == 400
+
+
+async def test_said_twice_dry_run_is_dry(api: Client) -> None:
+    response = await api.post("/v1/warehouses?dry_run=true&dry_run=false", WEST)
+    assert response.headers["dry-run"] == "true"
+    assert (await api.ok("GET", "/v1/warehouses"))["data"] == []

@@ -27,7 +27,7 @@ def for_order(order_id: UUID, *, late: bool) -> list[dict[str, Any]]:
     if late:
         return [
             action("expedite_order", "GET", order),
-            action("change_order", "POST", f"{order}/revise"),
+            action("revise_order", "POST", f"{order}/revise"),
         ]
     return [action("confirm_order", "POST", f"{order}/confirm")]
 

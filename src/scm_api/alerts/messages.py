@@ -12,8 +12,8 @@ _WORDS: dict[str, Text] = {
         "{warehouse} 的 {sku} 已缺货,日均需求 {daily_demand}。",
     ),
     "potential_stockout": Text(
-        "{sku} in {warehouse} runs out on {stock_out_on}: {available} available.",
-        "{warehouse} 的 {sku} 预计于 {stock_out_on} 断货,可用 {available}。",
+        "{sku} in {warehouse} runs out on {stockout_on}: {available} available.",
+        "{warehouse} 的 {sku} 预计于 {stockout_on} 断货,可用 {available}。",
     ),
     "low_stock": Text(
         "{sku} in {warehouse} is low: {available} available and {on_order} on order; reorder point "

@@ -176,7 +176,9 @@ def potential_stockout(figures: Figures, rule: PotentialStockout) -> dict[str, A
     out = runs_out_in(figures.available, figures.daily_demand, coming)
     if out is None:
         return None
-    lead_time = figures.lead_time_days or rule.default_lead_time_days
+    lead_time = figures.lead_time_days
+    if lead_time is None:
+        lead_time = rule.default_lead_time_days
     next_arrival = coming[0][0] if coming else None
     if out > lead_time and (next_arrival is None or out >= next_arrival):
         return None
@@ -184,7 +186,7 @@ def potential_stockout(figures: Figures, rule: PotentialStockout) -> dict[str, A
     refilled_in = lead_time if next_arrival is None else min(next_arrival, lead_time)
     lost = max((refilled_in - out) * figures.daily_demand, ZERO)
     return {
-        "stock_out_on": figures.today + timedelta(days=out),
+        "stockout_on": figures.today + timedelta(days=out),
         "available": figures.available,
         "daily_demand": figures.daily_demand,
         "on_order": figures.on_order,

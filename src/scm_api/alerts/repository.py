@@ -1,6 +1,6 @@
 """All SQL of alerts and their rules. Raising and resolving are one statement each, any number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -258,15 +258,8 @@ async def lock_one(tx: Tx, key: Key) -> Alert | None:
     return (await tx.session.execute(statement)).scalar_one_or_none()
 
 
-def _named(column: Any, id: Any, text: str) -> Any:
-    try:
-        return id == UUID(text)
-    except ValueError:
-        return func.lower(column) == text.lower()
-
-
-async def list_alerts(tx: Tx, wanted: AlertFilter) -> PageOf:
-    """Alerts, newest first."""
+async def list_alerts(tx: Tx, wanted: AlertFilter, subjects: Mapping[str, UUID | None]) -> PageOf:
+    """Alerts, newest first; `subjects` are the ids they must have by column, None for any."""
     statement = _alerts(tx)
     if wanted.status:
         statement = statement.where(Alert.status.in_(wanted.status))
@@ -274,14 +267,9 @@ async def list_alerts(tx: Tx, wanted: AlertFilter) -> PageOf:
         statement = statement.where(Alert.kind.in_(wanted.kind))
     if wanted.severity:
         statement = statement.where(Alert.severity.in_(wanted.severity))
-    if wanted.item is not None:
-        statement = statement.where(_named(Item.sku, Item.id, wanted.item))
-    if wanted.warehouse is not None:
-        statement = statement.where(_named(Warehouse.code, Warehouse.id, wanted.warehouse))
-    if wanted.supplier is not None:
-        statement = statement.where(_named(Supplier.code, Supplier.id, wanted.supplier))
-    if wanted.order is not None:
-        statement = statement.where(_named(PurchaseOrder.number, PurchaseOrder.id, wanted.order))
+    for column, id in subjects.items():
+        if id is not None:
+            statement = statement.where(getattr(Alert, column) == id)
     order = [(Alert.first_raised_at, True), (Alert.id, True)]
     return await pages.page(tx, statement, wanted, order)
 

@@ -1,7 +1,7 @@
 """Bodies of alerts and alert rules."""
 
-from datetime import datetime
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -9,16 +9,19 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from scm_api.alerts.rules import Kind, Severity
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
-    Code,
     Instant,
+    ItemKey,
     ItemLink,
     Link,
     Name,
+    Number,
     Page,
     Percent,
     QuantityOrZero,
     Read,
     Strict,
+    SupplierKey,
+    WarehouseKey,
 )
 
 Status = Literal["open", "acknowledged", "snoozed", "resolved"]
@@ -27,9 +30,18 @@ ActionName = Literal[
     "transfer",
     "expedite_order",
     "postpone_order",
-    "change_order",
+    "revise_order",
     "confirm_order",
     "review",
+]
+
+
+OrderKey = Annotated[
+    str,
+    Field(
+        max_length=80,
+        description="A purchase order: `PO-000001`, `number=...`, `ref=...` or a UUID.",
+    ),
 ]
 
 
@@ -37,12 +49,14 @@ class AlertFilter(PageParams):
     """Which alerts to list."""
 
     status: list[Status] = Field(default_factory=list, description="Any of these; all if absent.")
-    kind: list[Kind] = Field(default_factory=list)
-    severity: list[Severity] = Field(default_factory=list)
-    item: Code | None = Field(default=None, description="SKU or id.")
-    warehouse: Code | None = Field(default=None, description="Code or id.")
-    supplier: Code | None = Field(default=None, description="Code or id.")
-    order: Code | None = Field(default=None, description="Number or id of a purchase order.")
+    kind: list[Kind] = Field(default_factory=list, description="Any of these; all if absent.")
+    severity: list[Severity] = Field(
+        default_factory=list, description="Any of these; all if absent."
+    )
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
+    supplier: SupplierKey | None = None
+    order: OrderKey | None = None
 
 
 class Evidence(Read):
@@ -54,13 +68,52 @@ class Evidence(Read):
     as_of: datetime = Field(description="When the condition was evaluated.")
 
 
+class ActionItem(Read):
+    """An item as a request names it."""
+
+    sku: str
+
+
+class ActionPlace(Read):
+    """A warehouse or supplier as a request names it."""
+
+    code: str
+
+
+class _Sparse(Read):
+    """A body to send: what it does not need is not there."""
+
+    @model_serializer(mode="wrap")
+    def _without_nulls(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+
+class ActionLine(_Sparse):
+    """A line of a suggested transfer or order."""
+
+    item: ActionItem
+    quantity: Number = Field(description="In base units.")
+    warehouse: ActionPlace | None = None
+    to_warehouse: ActionPlace | None = None
+
+
+class ActionParams(_Sparse):
+    """The body of a suggested call; fields it does not need are absent."""
+
+    type: Literal["transfer"] | None = None
+    supplier: ActionPlace | None = None
+    warehouse: ActionPlace | None = None
+    need_by: date | None = None
+    lines: list[ActionLine] | None = None
+
+
 class SuggestedAction(Read):
     """A call of this API that would help, ready to send."""
 
     action: ActionName
     method: Literal["GET", "POST"]
     href: str
-    params: dict[str, Any] = Field(description="The body to send; empty where it is up to you.")
+    params: ActionParams = Field(description="The body to send; empty where it is up to you.")
 
 
 class AlertedOrder(Read):

@@ -39,12 +39,22 @@ from scm_api.alerts.schemas import (
 from scm_api.core import documents
 from scm_api.core import errors as problems
 from scm_api.core.documents import Key
-from scm_api.core.errors import IllegalTransition, Invalid, NotFound, Text, VersionMismatch
+from scm_api.core.errors import (
+    IllegalTransition,
+    Invalid,
+    NotFound,
+    Text,
+    VersionMismatch,
+)
 from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
 from scm_api.core.problems import from_validation
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.core.tx import Tx
+from scm_api.items import service as items
+from scm_api.purchase_orders import service as purchase_orders
+from scm_api.suppliers import service as suppliers
+from scm_api.warehouses import service as warehouses
 
 __all__ = [
     "Outcome",
@@ -89,8 +99,14 @@ async def get(tx: Tx, key: str) -> AlertRead:
 
 
 async def list_all(tx: Tx, wanted: AlertFilter) -> tuple[PageOf, list[AlertRead]]:
-    """Alerts, newest first."""
-    page = await repository.list_alerts(tx, wanted)
+    """Alerts, newest first. Raises `Invalid` for a filter that names nothing."""
+    subjects = {
+        "item_id": await items.filter_id(tx, wanted.item),
+        "warehouse_id": await warehouses.filter_id(tx, wanted.warehouse),
+        "supplier_id": await suppliers.filter_id(tx, wanted.supplier),
+        "order_id": await purchase_orders.filter_id(tx, wanted.order),
+    }
+    page = await repository.list_alerts(tx, wanted, subjects)
     return page, [read(row) for row in page.rows]
 
 

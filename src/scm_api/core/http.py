@@ -44,11 +44,13 @@ def operation(
     errors: Sequence[type[Problem]] = (),
     read_only: bool = False,
     required_if_match: bool = False,
+    additional_permissions: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The declaration of an operation, spread into a router's decorator: the permission it needs
     and the problems of its own it may answer (the common ones are added to every operation).
 
-    `read_only` marks a POST that computes without writing.
+    `read_only` marks a POST that computes without writing; `additional_permissions` are those that
+    some requests need besides, as the operation's words say.
     """
     by_status: dict[int, list[type[Problem]]] = {}
     for error in errors:
@@ -63,6 +65,8 @@ def operation(
     extra: dict[str, Any] = {"x-permission": permission, "x-problems": [e.code for e in errors]}
     if read_only:
         extra["x-read-only"] = True
+    if additional_permissions:
+        extra["x-additional-permissions"] = list(additional_permissions)
     if required_if_match:
         extra["x-required-if-match"] = True
     return {"responses": responses, "openapi_extra": extra}
@@ -208,10 +212,11 @@ def parameter_names(route: APIRoute) -> set[str]:
 
 def wants_dry_run(request: Request) -> bool:
     """Whether the caller asked to see what would happen, without it happening."""
-    value = request.query_params.get("dry_run", "false").lower()
-    if value not in {"true", "false", "1", "0"}:
+    values = {value.lower() for value in request.query_params.getlist("dry_run")}
+    if values - {"true", "false", "1", "0"}:
         raise Invalid([NOT_A_BOOLEAN.at_parameter("dry_run")])
-    return value in {"true", "1"}
+    # Said twice and differently, the careful answer counts.
+    return bool(values & {"true", "1"})
 
 
 def _hide_dry_run(request: Request, route: APIRoute) -> None:

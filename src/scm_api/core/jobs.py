@@ -241,7 +241,9 @@ async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
             logger.exception("job_failed", kind=row["kind"], job_id=str(job_id))
             problem = InternalError()
         where = f"/v1/jobs/{job_id}"
-        bodies = {language: problem.body(language, where, str(job_id)) for language in LANGUAGES}
+        bodies: dict[str, Any] = {
+            language: problem.body(language, where, str(job_id)) for language in LANGUAGES
+        }
         await _end(work, "failed", bodies)
 
 

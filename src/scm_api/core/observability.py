@@ -164,6 +164,18 @@ class MetricsRegistry:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.queue_waiting = Gauge(
+            "scm_queue_waiting",
+            "Background jobs that no worker has taken yet.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.feed_lag = Gauge(
+            "scm_feed_lag_seconds",
+            "Age of the oldest open transaction: newer events are not shown before it ends.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 

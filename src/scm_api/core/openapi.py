@@ -182,6 +182,10 @@ def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
     _responses(spec["responses"], dict.fromkeys(problems))
     for parameter in parameters:
         schema = parameter.get("schema", {})
+        for branch in schema.get("anyOf", ()):
+            # What is said of a type that may be absent is said of the parameter.
+            if "description" in branch:
+                parameter.setdefault("description", branch.pop("description"))
         if "examples" in schema and "example" not in parameter:
             parameter["example"] = schema["examples"][0]
 

@@ -85,7 +85,14 @@ def _decode(cursor: str, mark: str, types: Sequence[type]) -> list[Any]:
         stored, *values = from_json(plain)
         if stored != mark or len(values) != len(types):
             raise ValueError("a cursor of another list")
-        return [_DECODERS[kind](value) for kind, value in zip(types, values, strict=True)]
+        if any(
+            not isinstance(v, int if k is int else str) for k, v in zip(types, values, strict=True)
+        ):
+            raise ValueError("a value of another type")
+        decoded = [_DECODERS[kind](value) for kind, value in zip(types, values, strict=True)]
+        if any("\x00" in value for value in decoded if isinstance(value, str)):
+            raise ValueError("not a text of ours")
+        return decoded
     except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as error:
         raise Invalid([INVALID_CURSOR.at_parameter("cursor")]) from error
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
@@ -54,6 +55,11 @@ CLEAN_CODE = Rule(
         "May not begin or end with a space, nor hold invisible characters.",
         "首尾不得有空格,且不得含不可见字符。",
     ),
+)
+NOT_AN_INSTANT = Rule("instant_string", Text("Must be an RFC 3339 time.", "须为 RFC 3339 时间。"))
+INSTANT_RANGE = Rule(
+    "instant_range",
+    Text("Must lie between the years 1970 and 2199.", "须在 1970 年至 2199 年之间。"),
 )
 
 _PLAIN_DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,10})?", re.ASCII)
@@ -119,7 +125,24 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValid
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_clean_text)]
 Note = Annotated[str, StringConstraints(min_length=0, max_length=2000), AfterValidator(_clean_text)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Instant = AwareDatetime
+
+
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, str | datetime):
+        raise broken(NOT_AN_INSTANT)
+    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+        raise broken(NOT_AN_INSTANT)
+    return value
+
+
+def _in_our_age(value: datetime) -> datetime:
+    # Far enough from the ends of the calendar for every time zone and every sum of days.
+    if not 1970 <= value.year <= 2199:
+        raise broken(INSTANT_RANGE)
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_our_age)]
 
 
 class Money(Read):

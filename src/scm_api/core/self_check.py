@@ -14,6 +14,10 @@ APPEND_ONLY = ("event", "stock_movement", "stock_document", "shortage", "purchas
 # Read past its policy by one function of its owner, which keeps to the organization by itself
 # (migrations/sql/0001_search.sql); nobody can log in as the owner.
 NOT_FORCED = ("item_search",)
+# The one function that runs with its owner's rights; a search path of its own keeps anybody from
+# slipping a table of the same name under it.
+DEFINER, OWNER = "find_items(text[],text[])", "scm_owner"
+SEARCH_PATH = "search_path=public, pg_temp"
 OLDEST_POSTGRES = 17
 
 
@@ -41,6 +45,7 @@ async def self_check(
         *await _row_security(driver),
         *await _foreign_keys(driver),
         *await _append_only(driver),
+        *await _definers(driver),
     ]
     if not is_embedded:
         found += await _durability(driver)
@@ -205,6 +210,38 @@ async def _append_only(driver: asyncpg.Connection) -> list[Finding]:
         )
         for row in await driver.fetch(_APPEND_ONLY, list(APPEND_ONLY))
     ]
+
+
+_DEFINERS = """
+select p.oid::regprocedure::text as signature, p.prosecdef, pg_get_userbyid(p.proowner) as owner,
+       coalesce(p.proconfig, '{}') as config
+from pg_proc p
+where p.pronamespace = 'public'::regnamespace
+  and (p.prosecdef or p.oid = to_regprocedure($1))
+order by 1
+"""
+
+
+async def _definers(driver: asyncpg.Connection) -> list[Finding]:
+    found = []
+    for row in await driver.fetch(_DEFINERS, DEFINER):
+        name = row["signature"]
+        if name != DEFINER:
+            what = f"Function {name} runs with the rights of {row['owner']}, not its caller's."
+            mend = f"alter function {name} security invoker;"
+            found.append(Finding("definer", what, mend))
+            continue
+        if row["owner"] != OWNER or not row["prosecdef"]:
+            what = f"Function {name} does not run with the rights of {OWNER}: search finds nothing."
+            mend = (
+                f"alter function {name} owner to {OWNER}; alter function {name} security definer;"
+            )
+            found.append(Finding("definer", what, mend))
+        if SEARCH_PATH not in row["config"]:
+            what = f"Function {name} has no fixed search path: its tables may be shadowed."
+            mend = f"alter function {name} set search_path = public, pg_temp;"
+            found.append(Finding("definer", what, mend))
+    return found
 
 
 _DURABILITY = """

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Literal, cast
 
 from pydantic_core import to_json
@@ -253,6 +254,18 @@ def _call_off_exit() -> None:
         _exit_timers.pop().cancel()
 
 
+class PunctualServer(Server):
+    """uvicorn's server, whose last moment is set when the signal comes: a loop too busy to notice
+    the signal must not put it off."""
+
+    exit_seconds: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.exit_seconds is not None:
+            _exit_after((self.config.timeout_graceful_shutdown or 0) + self.exit_seconds)
+        super().handle_exit(sig, frame)
+
+
 def configure(
     app: str | Callable[..., Any],
     host: str = "127.0.0.1",
@@ -313,8 +326,10 @@ def run(
     if workers > 1:
         Multiprocess(config, sockets=sockets or [config.bind_socket()]).run()
         return
+    server = PunctualServer(config)
+    server.exit_seconds = deadlines.exit_seconds
     try:
-        Server(config).run(sockets)
+        server.run(sockets)
     finally:
         _call_off_exit()
 

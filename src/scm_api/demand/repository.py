@@ -271,8 +271,8 @@ async def delete_range(
         select count(*) from gone
         """,
         tx.organization_id,
-        wanted.day_from,
-        wanted.day_to,
+        wanted.from_on,
+        wanted.to_on,
         item_id,
         warehouse_id,
         wanted.kind,
@@ -302,10 +302,10 @@ async def list_plans(
     ):
         if value is not None:
             statement = statement.where(column == value)
-    if wanted.day_from is not None:
-        statement = statement.where(plan.day >= wanted.day_from)
-    if wanted.day_to is not None:
-        statement = statement.where(plan.day <= wanted.day_to)
+    if wanted.from_on is not None:
+        statement = statement.where(plan.day >= wanted.from_on)
+    if wanted.to_on is not None:
+        statement = statement.where(plan.day <= wanted.to_on)
     order = [
         (plan.day, False),
         (plan.item_id, False),

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Query
 
-from scm_api.core.errors import NotFound
 from scm_api.core.http import OpenTx, ReplyTo, operation, router
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.demand import service
@@ -21,14 +20,12 @@ sales_plans = router("sales-plans")
 
 
 @sales_plans.put("/bulk", summary="Write planned days", **operation("sales_plans:write"))
-async def write(tx: OpenTx, body: SalesPlansWrite) -> SalesPlansResult:
+async def bulk(tx: OpenTx, body: SalesPlansWrite) -> SalesPlansResult:
     """Write promotions and sales plans by day; the same rows again change nothing."""
     return await service.write_plans(tx, body)
 
 
-@sales_plans.get(
-    "", summary="List planned days", **operation("sales_plans:read", errors=[NotFound])
-)
+@sales_plans.get("", summary="List planned days", **operation("sales_plans:read"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[SalesPlanFilter, Query()]
 ) -> SalesPlanList:
@@ -53,9 +50,7 @@ async def list_(
     )
 
 
-@sales_plans.delete(
-    "", summary="Delete planned days", **operation("sales_plans:write", errors=[NotFound])
-)
+@sales_plans.delete("", summary="Delete planned days", **operation("sales_plans:write"))
 async def delete(tx: OpenTx, wanted: Annotated[SalesPlanRange, Query()]) -> SalesPlansResult:
     """Delete the planned days of a range, of all items unless one is named."""
     return await service.delete_plans(tx, wanted)

@@ -1,7 +1,6 @@
 """Bodies of sales plans and promotions."""
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -10,6 +9,7 @@ from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
 from scm_api.core.rules import broken
 from scm_api.core.schemas import (
+    ItemKey,
     ItemLink,
     ItemReference,
     Link,
@@ -20,6 +20,7 @@ from scm_api.core.schemas import (
     Reference,
     SignedQuantity,
     Strict,
+    WarehouseKey,
 )
 
 PlanKind = Literal["promotion", "sales_plan"]
@@ -117,40 +118,19 @@ class SalesPlanList(Page[SalesPlanRead]):
 class SalesPlanFilter(PageParams):
     """Which planned days to list."""
 
-    item: str | None = Field(default=None, max_length=80, description="An item's id or `sku=...`.")
-    warehouse: str | None = Field(
-        default=None, max_length=80, description="A warehouse's id or `code=...`."
-    )
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
     kind: PlanKind | None = None
-    day_from: date | None = Field(default=None, description="First day.")
-    day_to: date | None = Field(default=None, description="Last day.")
+    from_on: date | None = Field(default=None, alias="from", description="First day.")
+    to_on: date | None = Field(default=None, alias="to", description="Last day, included.")
 
 
 class SalesPlanRange(Strict):
     """Which planned days to delete."""
 
-    day_from: date = Field(description="First day.", examples=["2030-06-01"])
-    day_to: date = Field(description="Last day.", examples=["2030-06-30"])
-    item: str | None = Field(default=None, max_length=80, description="An item's id or `sku=...`.")
-    warehouse: str | None = Field(
-        default=None, max_length=80, description="A warehouse's id or `code=...`."
-    )
+    from_on: date = Field(alias="from", description="First day.", examples=["2030-06-01"])
+    to_on: date = Field(alias="to", description="Last day, included.", examples=["2030-06-30"])
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
     kind: PlanKind | None = None
     source: Name | None = Field(default=None, description="Only days of this version.")
-
-
-class DemandDayRead(Read):
-    """One business day of demand."""
-
-    day: date
-    demand: Number = Field(description="issued + shortage: what was asked for.")
-    issued: Number
-    returned: Number
-    shortage: Number
-
-
-def day_read(day: date, issued: Decimal, returned: Decimal, shortage: Decimal) -> DemandDayRead:
-    """A day as answers show it."""
-    return DemandDayRead(
-        day=day, demand=issued + shortage, issued=issued, returned=returned, shortage=shortage
-    )

@@ -22,10 +22,8 @@ from scm_api.demand.schemas import (
     SalesPlansWrite,
 )
 from scm_api.items import service as items
-from scm_api.stock import shortage_service
 from scm_api.stock.events import StockPosted
 from scm_api.stock.shortage_events import ShortageRecorded
-from scm_api.stock.shortage_service import NewShortage
 from scm_api.warehouses import service as warehouses
 
 CONSUMER = "demand"
@@ -76,11 +74,6 @@ async def days_of(
 ) -> list[asyncpg.Record]:
     """Days (day, issued, returned, shortage) of one item-location; idle days are absent."""
     return await repository.days_of(tx, item_id, warehouse_id, first_day, last_day)
-
-
-async def record_shortages(tx: Tx, rows: Sequence[NewShortage]) -> int:
-    """Record unserved demand; gives how many rows were new."""
-    return len(await shortage_service.record(tx, rows))
 
 
 async def count_events(tx: Tx, events: Sequence[asyncpg.Record]) -> None:
@@ -138,25 +131,22 @@ async def write_plans(tx: Tx, body: SalesPlansWrite) -> SalesPlansResult:
 
 
 async def delete_plans(tx: Tx, wanted: SalesPlanRange) -> SalesPlansResult:
-    """Delete the planned days of a range. Raises `NotFound` for an unknown item or warehouse."""
+    """Delete the planned days of a range. Raises `Invalid` for a filter that names nothing."""
     item_id, warehouse_id = await _ids(tx, wanted.item, wanted.warehouse)
     gone = await repository.delete_range(tx, wanted, item_id, warehouse_id)
     if gone:
-        _announce(tx, 0, gone, wanted.day_from, wanted.day_to, [])
+        _announce(tx, 0, gone, wanted.from_on, wanted.to_on, None)
     return SalesPlansResult(written=0, unchanged=0, deleted=gone)
 
 
 async def list_plans(tx: Tx, wanted: SalesPlanFilter) -> PageOf:
-    """Planned days by day. Raises `NotFound` for an unknown item or warehouse."""
+    """Planned days by day. Raises `Invalid` for a filter that names nothing."""
     item_id, warehouse_id = await _ids(tx, wanted.item, wanted.warehouse)
     return await repository.list_plans(tx, wanted, item_id, warehouse_id)
 
 
 async def _ids(tx: Tx, item: str | None, warehouse: str | None) -> tuple[UUID | None, UUID | None]:
-    return (
-        (await items.get(tx, item)).id if item else None,
-        (await warehouses.get(tx, warehouse)).id if warehouse else None,
-    )
+    return await items.filter_id(tx, item), await warehouses.filter_id(tx, warehouse)
 
 
 def _announce(
@@ -165,8 +155,10 @@ def _announce(
     deleted: int,
     first_day: date,
     last_day: date,
-    pairs: list[tuple[UUID, UUID]],
+    pairs: list[tuple[UUID, UUID]] | None,
 ) -> None:
+    """`pairs` is None when a range says which."""
+    is_many = pairs is None or len(pairs) > _PAIRS_IN_EVENT
     tx.emit(
         SalesPlanChanged(
             uuid7(),
@@ -174,6 +166,7 @@ def _announce(
             deleted=deleted,
             first_day=first_day,
             last_day=last_day,
-            item_warehouses=pairs if len(pairs) <= _PAIRS_IN_EVENT else [],
+            item_warehouses=[] if pairs is None or is_many else pairs,
+            is_many=is_many,
         )
     )

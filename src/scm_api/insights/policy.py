@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
+# How long before a period demand still makes an empty item-location count as out of stock.
+LOOK_BACK_DAYS = 91
 _YEAR_DAYS = 365
 _VALUE_PLACES = Decimal("0.0001")
 

@@ -6,7 +6,16 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from scm_api.core.schemas import Code, Instant, Number, Read, Strict
+from scm_api.core.schemas import (
+    CategoryKey,
+    Instant,
+    ItemKey,
+    Number,
+    Read,
+    Strict,
+    SupplierKey,
+    WarehouseKey,
+)
 from scm_api.suppliers.schemas import Day
 
 GroupBy = Literal["warehouse", "category", "item"]
@@ -29,9 +38,11 @@ class KpiParams(Strict):
         description="What was known at this instant: later postings, back-dated ones too, do not "
         "count. Now if absent.",
     )
-    warehouse: Code | None = Field(default=None, description="Code or id.")
-    category: Code | None = Field(default=None, description="Code or id; its subtree counts too.")
-    item: Code | None = Field(default=None, description="SKU or id.")
+    warehouse: WarehouseKey | None = None
+    category: CategoryKey | None = Field(
+        default=None, description="Its subtree counts too. `CAT-1`, `code=...` or a UUID."
+    )
+    item: ItemKey | None = None
     limit: int = Field(default=100, ge=1, le=500, description="Groups to show, worst first.")
 
 
@@ -52,7 +63,7 @@ class OverstockParams(StockKpiParams):
 class PurchaseKpiParams(KpiParams):
     """Parameters of key figures about purchasing."""
 
-    supplier: Code | None = Field(default=None, description="Code or id.")
+    supplier: SupplierKey | None = None
     group_by: PurchaseGroupBy | None = Field(default=None, description="Also break it down.")
     early_days: int = Field(
         default=0, ge=0, le=365, description="A delivery is early only by more days than this."
@@ -191,7 +202,7 @@ class Punctuality(Read):
     on_time: int = Field(description="Done on or before the date, early ones included.")
     early: int
     late: int = Field(description="Done after the date.")
-    missing: int = Field(description="Not done by as_of.")
+    missing: int = Field(description="Due before the day of as_of, and not done by then.")
     on_time_in_full: int = Field(description="The whole quantity on or before the date.")
     on_time_rate: Number | None
     on_time_in_full_rate: Number | None

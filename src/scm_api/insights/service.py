@@ -4,18 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from scm_api.core.errors import (
-    UNKNOWN_REFERENCE,
-    FieldError,
-    Invalid,
-    Rule,
-    Text,
-)
+from scm_api.core.errors import FieldError, Invalid, Rule, Text
 from scm_api.core.tx import Tx
-from scm_api.insights import formulas, policy, repository
-from scm_api.insights.repository import Scope, Statement
+from scm_api.insights import formulas, policy, purchase_figures, repository, stock_figures
+from scm_api.insights.ground import Statement
+from scm_api.insights.repository import Scope
 from scm_api.insights.schemas import (
     FillKpi,
     KpiParams,
@@ -27,6 +23,10 @@ from scm_api.insights.schemas import (
     StockOutKpi,
     TurnoverKpi,
 )
+from scm_api.items import categories
+from scm_api.items import service as items
+from scm_api.suppliers import service as suppliers
+from scm_api.warehouses import service as warehouses
 
 _DEFAULT_DAYS = 30
 _DAYS_AT_MOST = 3660
@@ -58,14 +58,18 @@ class _Figure:
     derive: Callable[[Mapping[str, Any], int], dict[str, Any]]
 
 
-_TURNOVER = _Figure("inventory_turnover", formulas.TURNOVER, repository.TURNOVER, policy.turnover)
-_STOCK_OUT = _Figure("stock_out_rate", formulas.STOCK_OUT, repository.STOCK_OUT, policy.stock_out)
-_FILL = _Figure("fill_rate", formulas.FILL, repository.FILL, policy.fill)
-_OVERSTOCK = _Figure("overstock", formulas.OVERSTOCK, repository.OVERSTOCK, policy.overstock)
+_TURNOVER = _Figure(
+    "inventory_turnover", formulas.TURNOVER, stock_figures.TURNOVER, policy.turnover
+)
+_STOCK_OUT = _Figure(
+    "stock_out_rate", formulas.STOCK_OUT, stock_figures.STOCK_OUT, policy.stock_out
+)
+_FILL = _Figure("fill_rate", formulas.FILL, stock_figures.FILL, policy.fill)
+_OVERSTOCK = _Figure("overstock", formulas.OVERSTOCK, stock_figures.OVERSTOCK, policy.overstock)
 _PURCHASE = _Figure(
     "purchase_on_time",
     formulas.PURCHASE_ON_TIME,
-    repository.PURCHASE_ON_TIME,
+    purchase_figures.PURCHASE_ON_TIME,
     policy.purchase_on_time,
 )
 
@@ -132,30 +136,38 @@ async def _compute(
 
 
 async def _scope(tx: Tx, wanted: KpiParams, supplier: str | None) -> tuple[Scope, str]:
-    names = {
-        "warehouse": wanted.warehouse,
-        "item": wanted.item,
-        "category": wanted.category,
-        "supplier": supplier,
-    }
-    found = await repository.references(tx, **names)
+    company = await repository.organization(tx)
     as_of = _instant(tx, wanted)
-    today = as_of.astimezone(ZoneInfo(found["time_zone"])).date()
+    today = as_of.astimezone(ZoneInfo(company["time_zone"])).date()
     last_day = wanted.to_on or today
     first_day = wanted.from_on or last_day - timedelta(days=_DEFAULT_DAYS - 1)
-    errors: list[FieldError] = [
-        UNKNOWN_REFERENCE.at_parameter(kind, kind=kind, reference=reference)
-        for kind, reference in names.items()
-        if reference is not None and found[f"{kind}_id"] is None
-    ]
+    errors: list[FieldError] = []
+    ids = await _filter_ids(tx, wanted, supplier, errors)
     if last_day > today:
         errors.append(IN_THE_FUTURE.at_parameter("to", name="to", latest=today.isoformat()))
     if not 1 <= (last_day - first_day).days + 1 <= _DAYS_AT_MOST:
         errors.append(BAD_PERIOD.at_parameter("from", maximum=_DAYS_AT_MOST))
     if errors:
         raise Invalid(errors)
-    ids = {f"{kind}_id": found[f"{kind}_id"] for kind in names}
-    return Scope(first_day, last_day, as_of, **ids), found["base_currency"]
+    return Scope(first_day, last_day, as_of, **ids), company["base_currency"]
+
+
+async def _filter_ids(
+    tx: Tx, wanted: KpiParams, supplier: str | None, errors: list[FieldError]
+) -> dict[str, UUID | None]:
+    """What the filters name; those that name nothing go to `errors`."""
+    ids: dict[str, UUID | None] = {}
+    for name, find, key in (
+        ("warehouse_id", warehouses.filter_id, wanted.warehouse),
+        ("item_id", items.filter_id, wanted.item),
+        ("category_id", categories.filter_id, wanted.category),
+        ("supplier_id", suppliers.filter_id, supplier),
+    ):
+        try:
+            ids[name] = await find(tx, key)
+        except Invalid as problem:
+            errors += problem.errors
+    return ids
 
 
 def _instant(tx: Tx, wanted: KpiParams) -> datetime:

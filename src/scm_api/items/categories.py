@@ -54,14 +54,7 @@ async def filter_id(tx: Tx, key: str | None, parameter: str = "category") -> UUI
 
 async def list_all(tx: Tx, wanted: CategoryFilter) -> tuple[PageOf, list[CategoryRead]]:
     """One page of categories by code. Raises `Invalid` for an unknown parent."""
-    parent_id = None
-    if wanted.parent is not None:
-        reference = Reference(code=wanted.parent)
-        parent_id = (await saving.find_categories(tx, [reference])).get(reference)
-        if parent_id is None:
-            raise Invalid(
-                [UNKNOWN_REFERENCE.at_parameter("parent", kind="category", reference=wanted.parent)]
-            )
+    parent_id = await filter_id(tx, wanted.parent, "parent")
     page = await repository.list_categories(tx, wanted, parent_id)
     return page, await _reads(tx, [row[0] for row in page.rows])
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from scm_api.core.pages import PageParams
-from scm_api.core.schemas import Code, Link, Name, Page, Read, Reference, Strict
+from scm_api.core.schemas import CategoryKey, Code, Link, Name, Page, Read, Reference, Strict
 
 
 class CategoryCreate(Strict):
@@ -63,5 +63,7 @@ class CategoryList(Page[CategoryRead]):
 class CategoryFilter(PageParams):
     """Which categories to list."""
 
-    parent: Code | None = Field(default=None, description="Code of the parent: its children.")
+    parent: CategoryKey | None = Field(
+        default=None, description="Only its children: `CAT-1`, `code=...` or a UUID."
+    )
     q: str | None = Field(default=None, max_length=100, description="Part of the code or a name.")

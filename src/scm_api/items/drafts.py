@@ -29,6 +29,9 @@ from scm_api.items.policy import (
 from scm_api.items.schemas import BarcodeIn, ExternalReferenceIn, UnitIn
 from scm_api.items.units import unit_code
 
+# What every movement of an item was recorded by.
+LASTING = ("base_unit", "is_lot_tracked", "is_serial_tracked", "is_expiry_tracked")
+
 
 @dataclass
 class Stored:
@@ -61,12 +64,12 @@ class Draft:
         return "unchanged" if self.stored.state == self.state else "updated"
 
     @property
-    def changes_base_unit(self) -> bool:
-        return (
-            self.stored is not None
-            and self.state is not None
-            and self.state.base_unit != self.stored.state.base_unit
-        )
+    def changes_lasting(self) -> list[str]:
+        """The fields it would change that must stay once stock has moved."""
+        if self.stored is None or self.state is None:
+            return []
+        old, new = self.stored.state, self.state
+        return [name for name in LASTING if getattr(old, name) != getattr(new, name)]
 
 
 def complete(draft: Draft, categories: Mapping[Reference, UUID]) -> None:

@@ -47,6 +47,13 @@ BASE_UNIT_IN_USE = Rule(
         "该物料已有以 {base_unit} 计的库存流水,基本单位不可更改。",
     ),
 )
+TRACKING_IN_USE = Rule(
+    "tracking_in_use",
+    Text(
+        "The item has stock movements; how it is tracked stays.",
+        "该物料已有库存流水,跟踪方式不可更改。",
+    ),
+)
 UNITS_FOR_NEW_BASE = Rule(
     "units_for_new_base_unit",
     Text(

@@ -124,8 +124,8 @@ async def list_items(
     """A page of whole items by SKU. `category_id` and `gtin` are the filters, already looked up."""
     conditions = Conditions()
     conditions.add("i.organization_id = {}", tx.organization_id)
-    if wanted.status is not None:
-        conditions.add("i.status = {}", wanted.status)
+    if wanted.status:
+        conditions.add("i.status = any({}::text[])", list(wanted.status))
     if category_id is not None:
         conditions.add(_IN_CATEGORY, category_id)
     if gtin is not None:
@@ -249,7 +249,7 @@ async def owners(
 
 async def with_movements(tx: Tx, item_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the items that ever moved. Locks them, so that none moves for the first time while
-    its base unit changes."""
+    its base unit or tracking changes."""
     rows = await tx.fetch(
         """
         with locked as (

@@ -124,7 +124,8 @@ async def get(tx: OpenTx, reply: ReplyTo, item: ItemKey) -> ItemRead:
 async def change(
     tx: OpenTx, reply: ReplyTo, item: ItemKey, body: ItemPatch, if_match: IfMatch
 ) -> ItemRead:
-    """Change some fields of an item (JSON Merge Patch). The base unit stays once stock moved."""
+    """Change some fields of an item (JSON Merge Patch). Once stock has moved, the
+    base unit stays, and so does tracking by lot, serial number or expiry date."""
     changed = await service.change(tx, item, body, if_match)
     reply.etag(changed.version)
     return changed

@@ -18,6 +18,7 @@ from scm_api.items.drafts import Draft, Stored
 from scm_api.items.events import ItemChanged, ItemCreated
 from scm_api.items.policy import (
     BASE_UNIT_IN_USE,
+    TRACKING_IN_USE,
     Barcode,
     Conversion,
     ExternalReference,
@@ -61,7 +62,7 @@ async def check(tx: Tx, drafts: Sequence[Draft]) -> None:
         [_pair(claim.value) for claim in claims if claim.kind == "reference"],
     )
     holders = {(row["kind"], row["value"]): (row["item_id"], row["sku"]) for row in rows}
-    await _check_base_units(tx, [draft for draft in drafts if draft.changes_base_unit])
+    await _check_lasting(tx, [draft for draft in drafts if draft.changes_lasting])
     rules.check_unique(drafts, holders)
 
 
@@ -84,16 +85,20 @@ async def find_categories(tx: Tx, wanted: Iterable[Reference | None]) -> dict[Re
     return {reference: id for reference, id in found.items() if id is not None}
 
 
-async def _check_base_units(tx: Tx, drafts: Sequence[Draft]) -> None:
+async def _check_lasting(tx: Tx, drafts: Sequence[Draft]) -> None:
     if not drafts:
         return
     moved = await repository.with_movements(tx, [draft.id for draft in drafts])
     for draft in drafts:
-        if draft.id in moved and draft.stored is not None:
+        if draft.id not in moved or draft.stored is None:
+            continue
+        for name in draft.changes_lasting:
+            at = f"{draft.pointer}/{name}"
+            unit = draft.stored.state.base_unit
             draft.errors.append(
-                BASE_UNIT_IN_USE.at(
-                    f"{draft.pointer}/base_unit", base_unit=draft.stored.state.base_unit
-                )
+                BASE_UNIT_IN_USE.at(at, base_unit=unit)
+                if name == "base_unit"
+                else TRACKING_IN_USE.at(at)
             )
 
 

@@ -9,7 +9,18 @@ from pydantic import MISSING, ConfigDict, Field, SkipValidation, StringConstrain
 
 from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemError
-from scm_api.core.schemas import Code, Instant, Link, Name, Note, Page, Read, Reference, Strict
+from scm_api.core.schemas import (
+    CategoryKey,
+    Code,
+    Instant,
+    Link,
+    Name,
+    Note,
+    Page,
+    Read,
+    Reference,
+    Strict,
+)
 
 ItemStatus = Literal["active", "blocked", "obsolete"]
 CostMethod = Literal["moving_average"]
@@ -201,9 +212,12 @@ class ItemList(Page[ItemRead]):
 class ItemFilter(PageParams):
     """Which items to list."""
 
-    status: ItemStatus | None = None
-    category: Code | None = Field(
-        default=None, description="Code of a category; its sub-categories are included."
+    status: list[ItemStatus] = Field(
+        default_factory=list, max_length=3, description="Only items in one of these states."
+    )
+    category: CategoryKey | None = Field(
+        default=None,
+        description="`CAT-1`, `code=...` or a UUID; its sub-categories are included.",
     )
     barcode: str | None = Field(default=None, max_length=32, description="A GTIN in any length.")
     q: str | None = Field(

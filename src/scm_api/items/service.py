@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from scm_api.core.documents import Key
 from scm_api.core.errors import (
-    UNKNOWN_REFERENCE,
     Duplicate,
+    FieldError,
     Invalid,
     NotFound,
     Rule,
@@ -18,9 +18,9 @@ from scm_api.core.errors import (
 )
 from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
-from scm_api.core.schemas import ItemReference, Reference
+from scm_api.core.schemas import ItemReference
 from scm_api.core.tx import Tx
-from scm_api.items import repository, saving, writes
+from scm_api.items import categories, repository, saving, writes
 from scm_api.items.drafts import Draft
 from scm_api.items.models import Item
 from scm_api.items.policy import (
@@ -171,17 +171,12 @@ def _item_read(row: Any) -> ItemRead:
 
 async def list_all(tx: Tx, wanted: ItemFilter) -> tuple[PageOf, list[ItemRead]]:
     """One page of items by SKU. Raises `Invalid` for an unknown category or a wrong barcode."""
-    errors = []
+    errors: list[FieldError] = []
     category_id = gtin = None
-    if wanted.category is not None:
-        reference = Reference(code=wanted.category)
-        category_id = (await saving.find_categories(tx, [reference])).get(reference)
-        if category_id is None:
-            errors.append(
-                UNKNOWN_REFERENCE.at_parameter(
-                    "category", kind="category", reference=wanted.category
-                )
-            )
+    try:
+        category_id = await categories.filter_id(tx, wanted.category)
+    except Invalid as problem:
+        errors += problem.errors
     if wanted.barcode is not None:
         gtin, error = check_gtin(wanted.barcode, "")
         if error is not None:

@@ -1,13 +1,24 @@
 """Purchase orders as they are read, and the filters of their list."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from scm_api.core.pages import PageParams
-from scm_api.core.schemas import Instant, ItemLink, Link, Money, Number, Page, Read
+from scm_api.core.schemas import (
+    Instant,
+    ItemKey,
+    ItemLink,
+    Link,
+    Money,
+    Number,
+    Page,
+    Read,
+    SupplierKey,
+    WarehouseKey,
+)
 from scm_api.suppliers.schemas import Day
 
 OrderStatus = Literal["draft", "approved", "issued", "closed", "cancelled"]
@@ -68,7 +79,9 @@ class WarningRead(Read):
         )
     )
     line_no: int | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, str] = Field(
+        default_factory=dict, description="The supplier's code, or `quantity` and `limit`."
+    )
 
 
 class PurchaseOrderSummary(Read):
@@ -115,26 +128,35 @@ class PurchaseOrderList(Page[PurchaseOrderSummary]):
 class PurchaseOrderFilter(PageParams):
     """Which orders to list, newest first (with `updated_since`: in the order of their change)."""
 
-    status: list[OrderStatus] = Field(default_factory=list, max_length=5)
-    receipt_status: list[ReceiptStatus] = Field(default_factory=list, max_length=4)
-    confirmation_status: list[ConfirmationStatus] = Field(default_factory=list, max_length=5)
-    is_on_hold: bool | None = None
-    supplier: str | None = Field(default=None, max_length=80, description="A UUID or `code=S-01`.")
-    item: str | None = Field(default=None, max_length=80, description="A UUID or `sku=SKU-1001`.")
-    warehouse: str | None = Field(default=None, max_length=80, description="A UUID or `code=WH-1`.")
-    due_before: Day | None = Field(
-        default=None, description="Something was expected before this day and has not arrived."
+    status: list[OrderStatus] = Field(
+        default_factory=list, max_length=5, description="Only orders in one of these states."
+    )
+    receipt_status: list[ReceiptStatus] = Field(
+        default_factory=list, max_length=4, description="Only with so much received."
+    )
+    confirmation_status: list[ConfirmationStatus] = Field(
+        default_factory=list, max_length=5, description="Only with such an answer of the supplier."
+    )
+    is_on_hold: bool | None = Field(default=None, description="Only those (not) on hold.")
+    supplier: SupplierKey | None = None
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
+    next_due_on_gte: Day | None = Field(
+        default=None, description="The earliest thing still expected is due on this day or later."
+    )
+    next_due_on_lte: Day | None = Field(
+        default=None, description="Something due on this day or earlier has not arrived."
     )
     q: str | None = Field(default=None, max_length=64, description="Beginning of the number.")
-    updated_since: Instant | None = None
+    updated_since: Instant | None = Field(default=None, description="Changed at or after.")
 
 
 class ChangedValue(Read):
     """One value a revision changed; lines and schedules are named by their numbers."""
 
-    path: str
-    old: Any
-    new: Any
+    path: str = Field(description="Such as `/lines/1/quantity`.")
+    old: str | bool | None = Field(description="Null: it was not there.")
+    new: str | bool | None = Field(description="Null: it is gone.")
 
 
 class RevisionRead(Read):

@@ -212,8 +212,10 @@ async def list_orders(
         statement = statement.where(order.confirmation_status.in_(wanted.confirmation_status))
     if wanted.is_on_hold is not None:
         statement = statement.where(order.is_on_hold == wanted.is_on_hold)
-    if wanted.due_before is not None:
-        statement = statement.where(order.next_due_on < wanted.due_before)
+    if wanted.next_due_on_gte is not None:
+        statement = statement.where(order.next_due_on >= wanted.next_due_on_gte)
+    if wanted.next_due_on_lte is not None:
+        statement = statement.where(order.next_due_on <= wanted.next_due_on_lte)
     if wanted.q:
         number = func.lower(order.number)
         statement = statement.where(number.startswith(wanted.q.lower(), autoescape=True))

@@ -56,9 +56,7 @@ async def create(tx: OpenTx, reply: ReplyTo, body: PurchaseOrderCreate) -> Purch
     return await _answer(tx, reply, order)
 
 
-@purchase_orders.get(
-    "", summary="List orders", **operation("purchase_orders:read", errors=[NotFound])
-)
+@purchase_orders.get("", summary="List orders", **operation("purchase_orders:read"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[PurchaseOrderFilter, Query()]
 ) -> PurchaseOrderList:

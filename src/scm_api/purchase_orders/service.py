@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
 from scm_api.core import numbers
 from scm_api.core.documents import Key
-from scm_api.core.errors import FieldError, Invalid, NotFound
+from scm_api.core.errors import FieldError, Invalid, NotFound, unknown_filter
 from scm_api.core.http import Versions
 from scm_api.core.pages import PageOf, PageParams
 from scm_api.core.tx import Tx
@@ -87,17 +88,22 @@ async def get(tx: Tx, key: str) -> PurchaseOrder:
     return found
 
 
+async def filter_id(tx: Tx, key: str | None, parameter: str = "order") -> UUID | None:
+    """The id a filter names, None without one. Raises `Invalid` for the parameter."""
+    try:
+        return None if key is None else (await get(tx, key)).id
+    except NotFound as problem:
+        raise unknown_filter(problem, parameter) from problem
+
+
 async def list_all(tx: Tx, wanted: PurchaseOrderFilter) -> PageOf:
-    """(order, supplier) rows. Raises `NotFound` for a filter that names nothing."""
-    supplier = None if wanted.supplier is None else await suppliers.get(tx, wanted.supplier)
-    item = None if wanted.item is None else await items.get(tx, wanted.item)
-    warehouse = None if wanted.warehouse is None else await warehouses.get(tx, wanted.warehouse)
+    """(order, supplier) rows. Raises `Invalid` for a filter that names nothing."""
     return await repository.list_orders(
         tx,
         wanted,
-        supplier_id=None if supplier is None else supplier.id,
-        item_id=None if item is None else item.id,
-        warehouse_id=None if warehouse is None else warehouse.id,
+        supplier_id=await suppliers.filter_id(tx, wanted.supplier),
+        item_id=await items.filter_id(tx, wanted.item),
+        warehouse_id=await warehouses.filter_id(tx, wanted.warehouse),
     )
 
 

@@ -184,4 +184,4 @@ async def make_lots(tx: Tx, arrivals: Sequence[Arrival]) -> None:
     lots = await stock.make_lots(tx, named)
     for arrival in arrivals:
         if arrival.body.lot is not None:
-            arrival.lot_id = lots[arrival.item.id, arrival.body.lot.code]
+            arrival.lot_id = lots[arrival.item.id, arrival.body.lot.code.lower()]

@@ -149,12 +149,12 @@ async def list_receipts(
                 ReceiptLine.item_id == item_id,
             )
         )
-    if wanted.status is not None:
-        statement = statement.where(Receipt.status == wanted.status)
-    if wanted.occurred_from is not None:
-        statement = statement.where(Receipt.occurred_at >= wanted.occurred_from)
-    if wanted.occurred_before is not None:
-        statement = statement.where(Receipt.occurred_at < wanted.occurred_before)
+    if wanted.status:
+        statement = statement.where(Receipt.status.in_(wanted.status))
+    if wanted.occurred_at_gte is not None:
+        statement = statement.where(Receipt.occurred_at >= wanted.occurred_at_gte)
+    if wanted.occurred_at_lt is not None:
+        statement = statement.where(Receipt.occurred_at < wanted.occurred_at_lt)
     if wanted.q:
         start = wanted.q.lower()
         statement = statement.where(

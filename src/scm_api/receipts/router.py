@@ -42,6 +42,7 @@ ReceiptKey = Annotated[
     **operation(
         "receipts:write",
         errors=[NotFound, IllegalTransition, OverTolerance, Duplicate, PermissionDenied],
+        additional_permissions=[service.WITHOUT_ORDER],
     ),
 )
 async def create(tx: OpenTx, reply: ReplyTo, body: ReceiptCreate) -> ReceiptRead:
@@ -53,7 +54,7 @@ async def create(tx: OpenTx, reply: ReplyTo, body: ReceiptCreate) -> ReceiptRead
     return await reading.read(tx, receipt)
 
 
-@receipts.get("", summary="List receipts", **operation("receipts:read", errors=[NotFound]))
+@receipts.get("", summary="List receipts", **operation("receipts:read"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[ReceiptFilter, Query()]
 ) -> ReceiptList:

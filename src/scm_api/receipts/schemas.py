@@ -11,6 +11,7 @@ from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
     Code,
     Instant,
+    ItemKey,
     ItemLink,
     ItemReference,
     Link,
@@ -22,6 +23,7 @@ from scm_api.core.schemas import (
     Read,
     Reference,
     Strict,
+    SupplierKey,
     UnitPrice,
 )
 from scm_api.stock.schemas import LotReference
@@ -190,14 +192,16 @@ class ReceiptFilter(PageParams):
     """Which receipts to list, newest first (with `updated_since`: in the order of their change)."""
 
     order: str | None = Field(
-        default=None, max_length=80, description="A UUID, `number=PO-000001` or `ref=4711`."
+        default=None, max_length=80, description="`PO-000001`, `number=...`, `ref=...` or a UUID."
     )
-    supplier: str | None = Field(default=None, max_length=80, description="A UUID or `code=S-01`.")
-    item: str | None = Field(default=None, max_length=80, description="A UUID or `sku=SKU-1001`.")
-    status: Literal["posted", "reversed"] | None = None
-    occurred_from: Instant | None = None
-    occurred_before: Instant | None = None
+    supplier: SupplierKey | None = None
+    item: ItemKey | None = None
+    status: list[Literal["posted", "reversed"]] = Field(
+        default_factory=list, max_length=2, description="Only receipts in one of these states."
+    )
+    occurred_at_gte: Instant | None = Field(default=None, description="Arrived at or after.")
+    occurred_at_lt: Instant | None = Field(default=None, description="Arrived before.")
     q: str | None = Field(
         default=None, max_length=64, description="Beginning of the number or delivery note."
     )
-    updated_since: Instant | None = None
+    updated_since: Instant | None = Field(default=None, description="Changed at or after.")

@@ -287,14 +287,11 @@ async def get(tx: Tx, key: str) -> Receipt:
 
 
 async def list_all(tx: Tx, wanted: ReceiptFilter) -> PageOf:
-    """(receipt, order number, supplier) rows. Raises `NotFound` for a filter that names nothing."""
-    order = None if wanted.order is None else await purchase_orders.get(tx, wanted.order)
-    supplier = None if wanted.supplier is None else await suppliers.get(tx, wanted.supplier)
-    item = None if wanted.item is None else await items.get(tx, wanted.item)
+    """(receipt, order number, supplier) rows. Raises `Invalid` for a filter that names nothing."""
     return await repository.list_receipts(
         tx,
         wanted,
-        order_id=None if order is None else order.id,
-        supplier_id=None if supplier is None else supplier.id,
-        item_id=None if item is None else item.id,
+        order_id=await purchase_orders.filter_id(tx, wanted.order),
+        supplier_id=await suppliers.filter_id(tx, wanted.supplier),
+        item_id=await items.filter_id(tx, wanted.item),
     )

@@ -12,6 +12,23 @@ class NothingLeftToConvert(Conflict):
     )
 
 
+class PlanRunning(Conflict):
+    code = "plan_running"
+    retryable = True
+    title = Text("A plan is running", "补货计划正在运行")
+    detail = Text(
+        "A replenishment plan is being made; convert its suggestions when it is done.",
+        "补货计划正在计算,请待其完成后再转换建议。",
+    )
+
+
+AS_OF_TOO_FAR = Rule(
+    "as_of_too_far",
+    Text(
+        "A plan writes today's levels and suggestions: as_of may lie from {first} to {last}.",
+        "计划会改写当前的库存水位与建议:as_of 须在 {first} 至 {last} 之间。",
+    ),
+)
 NO_SUPPLIER = Rule(
     "no_supplier",
     Text(
@@ -42,11 +59,5 @@ MAXIMUM_BELOW_MINIMUM = Rule(
     Text(
         "The maximum stock must be at least the minimum stock {minimum}.",
         "最高库存不得低于最低库存 {minimum}。",
-    ),
-)
-LOT_NEEDED = Rule(
-    "order_quantity_needed",
-    Text(
-        "A fill rate depends on the order quantity.", "满足率取决于订货量,请提供 order_quantity。"
     ),
 )

@@ -31,6 +31,7 @@ def _date(today: date, days: int) -> str | None:
     return None if days == NEVER else (today + timedelta(days=days)).isoformat()
 
 
+_RULE_NAMES = {ServiceRule.CYCLE: "cycle_service", ServiceRule.FILL: "fill_rate"}
 _SERVICE_FORMULA = {
     (ServiceRule.CYCLE, Distribution.NORMAL): "k = quantile of the standard normal at the level",
     (ServiceRule.FILL, Distribution.NORMAL): (
@@ -68,7 +69,7 @@ def explain(inputs: SuggestionInputs, result: Suggestions, i: int, today: date) 
     }
     rule = ServiceRule(int(inputs.service_rule[i]))
     given |= {
-        "service_rule": rule.name.lower(),
+        "service_rule": _RULE_NAMES[rule],
         "is_count": bool(inputs.is_count[i]),
         "receipts": [
             {"in_days": int(j), "quantity": _text(inputs.receipts[i, j])}

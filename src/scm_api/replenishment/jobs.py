@@ -2,12 +2,29 @@
 
 from typing import Any
 
-from scm_api.core.jobs import Work, job
+from scm_api.core.db import is_connection_lost, is_transient, problem_for
+from scm_api.core.errors import InternalError, Problem
+from scm_api.core.jobs import Canceled, Work, job
 from scm_api.core.tx import Tx
 from scm_api.replenishment import service
 
 
 @job(service.JOB)
 async def make_plan(tx: Tx, work: Work) -> dict[str, Any]:
-    """Make the plan that was asked for; a plan that fails leaves no line behind."""
-    return await service.make(tx, work)
+    """Make the plan that was asked for; a plan that fails leaves nothing behind but why it did."""
+    try:
+        return await service.make(tx, work)
+    except Canceled:
+        await tx.driver.execute("rollback")
+        await service.end(work, "canceled", None)
+        raise
+    except Exception as error:
+        # These are raised to the queue, which delivers the job again: the plan has not ended.
+        if not (is_transient(error) or is_connection_lost(error)):
+            await tx.driver.execute("rollback")
+            problem = error if isinstance(error, Problem) else problem_for(error)
+            reason = (problem or InternalError()).body(
+                "en", f"/v1/jobs/{work.job_id}", str(work.job_id)
+            )
+            await service.end(work, "failed", reason)
+        raise

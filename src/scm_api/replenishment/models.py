@@ -83,8 +83,8 @@ class ReplenishmentPolicy(Versioned, Base):
 
 
 class ReplenishmentPlan(Identified, Base):
-    """One planning run: what it looked at and what came out. While its job is kept, its state is the
-    job's; the row tells it afterwards, so a plan outlives its job."""
+    """One planning run: what it looked at and what came out. Its state is that of its job as long as
+    there is one; the row tells it afterwards, so a plan outlives its job."""
 
     __tablename__ = "replenishment_plan"
 
@@ -104,9 +104,7 @@ class ReplenishmentPlan(Identified, Base):
 
     __table_args__ = (
         # No foreign key to the job, which is forgotten after a month.
-        CheckConstraint(
-            "status in ('queued', 'succeeded', 'failed', 'canceled')", name="status"
-        ),
+        CheckConstraint("status in ('queued', 'succeeded', 'failed', 'canceled')", name="status"),
         Index("ix_replenishment_plan_created_at", "organization_id", "created_at", "id"),
     )
 

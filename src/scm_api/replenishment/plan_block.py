@@ -4,6 +4,8 @@ Rule: arithmetic only; the service reads and writes around it.
 """
 
 import hashlib
+import pickle
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from scm_api.replenishment.demand_profile import DemandClass
 from scm_api.replenishment.planning import Outlook, Place, Planned, Receipt
 from scm_api.stock.ledger import Levels
 
+_IN_MEMORY_BYTES = 32 * 1024 * 1024
 _FOUR_PLACES = Decimal("0.0001")
 
 
@@ -52,6 +55,34 @@ class Run:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
+Columns = dict[str, list[Any]]
+
+
+class Spool:
+    """Decided blocks on their way to the writing phase: on disk, so that memory holds one block."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
+        self._blocks = 0
+
+    def add(self, block: tuple[Columns, Columns]) -> None:
+        """Keep the lines and suggestions of a block."""
+        pickle.dump(block, self._file, pickle.HIGHEST_PROTOCOL)
+        self._blocks += 1
+
+    def __iter__(self) -> Iterator[tuple[Columns, Columns]]:
+        self._file.seek(0)
+        for _ in range(self._blocks):
+            # Written above by this very object.
+            yield pickle.load(self._file)  # noqa: S301
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
 def compute(
     run: Run,
     block: Sequence[Place],
@@ -59,7 +90,7 @@ def compute(
     planned: list[Planned],
     receipts: list[Receipt],
     classes: tuple[list[str], list[str]],
-) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+) -> tuple[Columns, Columns]:
     """Decide one block; gives its plan lines and its suggestions, as columns."""
     expected = planning.expected_demand(
         outlook.daily_mean,
@@ -72,24 +103,20 @@ def compute(
     inputs = planning.inputs_of(block, outlook, expected, arriving)
     decision = planning.decide(inputs, planning.offers_of(block))
     outcomes = planning.outcomes(block, decision)
+    order_on = planning.order_days(block, decision.result, run.as_of)
     cookbook = recipe.Cookbook(run.as_of, outlook, decision, planned, receipts)
     recipes = [
-        to_json(cookbook.recipe(n, place, outcomes[n])).decode() for n, place in enumerate(block)
+        to_json(cookbook.recipe(n, place, outcomes[n], order_on[n])).decode()
+        for n, place in enumerate(block)
     ]
     lines = _line_columns(run, block, outlook, decision, outcomes, recipes)
+    lines["order_on"] = order_on
     lines["abc"], lines["xyz"] = classes
     chosen = [n for n, outcome in enumerate(outcomes) if outcome == "suggested"]
     suggestions = {name: [column[n] for n in chosen] for name, column in lines.items()}
     price = decision.unit_price.tolist()
-    sources = [block[n].choice.chosen for n in chosen]
-    priced = [source is not None and bool(source.link.prices) for source in sources]
-    suggestions["unit_price"] = [
-        price[n] if has else None for n, has in zip(chosen, priced, strict=True)
-    ]
-    suggestions["currency"] = [
-        source.link.prices[0].currency if source is not None and has else None
-        for source, has in zip(sources, priced, strict=True)
-    ]
+    suggestions["unit_price"] = [price[n] if block[n].choice.prices else None for n in chosen]
+    suggestions["currency"] = [block[n].choice.currency for n in chosen]
     suggestions["arrives_on"] = [
         run.as_of + timedelta(days=int(np.ceil(block[n].lead_time[0]))) for n in chosen
     ]
@@ -110,7 +137,7 @@ def _line_columns(
     quantity = np.where(suggested, order.quantity, 0.0)
 
     def days(values: Any) -> list[date | None]:
-        return [recipe.day_of(run.as_of, int(day)) for day in values]
+        return [planning.day_of(run.as_of, int(day)) for day in values]
 
     return {
         "item_id": [p.item_id for p in block],
@@ -121,6 +148,7 @@ def _line_columns(
         ],
         "quantity": quantity.tolist(),
         "value": (quantity * decision.unit_price).tolist(),
+        "currency": [p.currency for p in block],
         "on_hand": decision.inputs.on_hand.tolist(),
         "reserved": decision.inputs.reserved.tolist(),
         "on_order": result.on_order.tolist(),
@@ -131,7 +159,6 @@ def _line_columns(
         "order_up_to": result.order_up_to.tolist(),
         "previous_reorder_point": [p.previous_reorder_point for p in block],
         "demand_class": [DemandClass(int(c)).name.lower() for c in outlook.demand_class],
-        "order_on": days(result.order_in_days),
         "needed_on": days(result.needed_in_days),
         "stockout_on": days(result.stockout_in_days),
         "recipe": recipes,

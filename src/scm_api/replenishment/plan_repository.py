@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from pydantic_core import to_json
-from sqlalchemy import select
+from sqlalchemy import Select, case, func, select
 
 from scm_api.core import pages
 from scm_api.core.jobs import JobRow
@@ -16,6 +16,7 @@ from scm_api.core.pages import PageOf, PageParams
 from scm_api.core.tx import Tx
 from scm_api.items.models import Item
 from scm_api.replenishment.models import ReplenishmentPlan, ReplenishmentPlanLine
+from scm_api.replenishment.schemas import PlanFilter
 from scm_api.suppliers.models import Supplier
 from scm_api.warehouses.models import Warehouse
 
@@ -143,14 +144,27 @@ async def receipts(tx: Tx, pairs: Pairs, as_of: date, days: int) -> list[asyncpg
     )
 
 
+_LOCK = "hashtextextended('replenishment_plan/' || $1::text, 0)"
+
+
 async def lock(tx: Tx) -> None:
-    """Let no other plan of the organization run until this transaction ends, and let this one take
-    its time: the limits of a session are meant for requests."""
+    """Let no other plan and no conversion of the organization run until this transaction ends, and
+    let this one take its time: the limits of a session are meant for requests.
+
+    Like everything a plan does before it writes, this draws no transaction id: one that is drawn
+    and held would keep the event feed of all organizations waiting.
+    """
     await tx.execute("set local statement_timeout = 0; set local lock_timeout = 0")
-    await tx.execute(
-        "select pg_advisory_xact_lock(hashtextextended('replenishment_plan/' || $1::text, 0))",
-        str(tx.organization_id),
+    await tx.execute(f"select pg_advisory_xact_lock({_LOCK})", str(tx.organization_id))
+
+
+async def hold_off_plans(tx: Tx) -> bool:
+    """Let no plan of the organization begin until this transaction ends; False while one runs or
+    waits to."""
+    held: bool = await tx.fetchval(
+        f"select pg_try_advisory_xact_lock_shared({_LOCK})", str(tx.organization_id)
     )
+    return held
 
 
 async def insert_plan(
@@ -172,27 +186,36 @@ async def insert_plan(
     )
 
 
-_PLAN = """
-select p.*, j.status, j.done, j.total, j.unit, j.message, j.error
-from replenishment_plan p
-left join job j on j.organization_id = $1 and j.id = p.job_id
-where p.organization_id = $1
-"""
+# The job knows best; a plan whose job was forgotten before it began was canceled in the queue.
+_STATUS = func.coalesce(
+    JobRow.status,
+    case(
+        (ReplenishmentPlan.status == "queued", "canceled"),
+        else_=ReplenishmentPlan.status,
+    ),
+)
 
 
-async def find_plan(tx: Tx, plan_id: UUID) -> asyncpg.Record | None:
-    """A plan with the state of its job."""
-    return await tx.fetchrow(_PLAN + " and p.id = $2", tx.organization_id, plan_id)
-
-
-async def list_plans(tx: Tx, wanted: PageParams) -> PageOf:
-    """Plans with their jobs, newest first."""
-    plan = ReplenishmentPlan
-    statement = (
-        select(plan, JobRow)
-        .join(JobRow, (JobRow.organization_id == tx.organization_id) & (JobRow.id == plan.job_id))
-        .where(plan.organization_id == tx.organization_id)
+def _plans(tx: Tx) -> Select[Any, Any, Any]:
+    plan, org = ReplenishmentPlan, tx.organization_id
+    return (
+        select(plan, _STATUS, func.coalesce(JobRow.error, plan.error))
+        .outerjoin(JobRow, (JobRow.organization_id == org) & (JobRow.id == plan.job_id))
+        .where(plan.organization_id == org)
     )
+
+
+async def find_plan(tx: Tx, plan_id: UUID) -> Any:
+    """(plan, status, error), or None; status and error are those of its job while that is kept."""
+    statement = _plans(tx).where(ReplenishmentPlan.id == plan_id)
+    return (await tx.session.execute(statement)).one_or_none()
+
+
+async def list_plans(tx: Tx, wanted: PlanFilter) -> PageOf:
+    """Plans as `find_plan` gives them, newest first."""
+    plan, statement = ReplenishmentPlan, _plans(tx)
+    if wanted.status:
+        statement = statement.where(_STATUS.in_(wanted.status))
     return await pages.page(tx, statement, wanted, [(plan.created_at, True), (plan.id, True)])
 
 
@@ -201,7 +224,7 @@ async def list_lines(
     plan_id: UUID,
     wanted: PageParams,
     *,
-    outcome: str | None,
+    outcomes: Sequence[str],
     item_id: UUID | None,
     warehouse_id: UUID | None,
 ) -> PageOf:
@@ -215,12 +238,13 @@ async def list_lines(
         .where(line.organization_id == org, line.plan_id == plan_id)
     )
     for column, value in (
-        (line.outcome, outcome),
         (line.item_id, item_id),
         (line.warehouse_id, warehouse_id),
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if outcomes:
+        statement = statement.where(line.outcome.in_(outcomes))
     return await pages.page(
         tx, statement, wanted, [(line.item_id, False), (line.warehouse_id, False)]
     )
@@ -248,6 +272,14 @@ async def today(tx: Tx) -> date:
         tx.now,
     )
     return day
+
+
+async def base_currency(tx: Tx) -> str:
+    """The currency of the organization's books."""
+    currency: str = await tx.fetchval(
+        "select base_currency from organization where id = $1", tx.organization_id
+    )
+    return currency
 
 
 async def category_ids(tx: Tx, codes: Sequence[str]) -> dict[str, UUID]:

@@ -16,6 +16,7 @@ LINE_COLUMNS = (
     ("supplier_id", "uuid"),
     ("quantity", "float8"),
     ("value", "float8"),
+    ("currency", "text"),
     ("on_hand", "float8"),
     ("reserved", "float8"),
     ("on_order", "float8"),
@@ -53,11 +54,19 @@ async def write_lines(tx: Tx, plan_id: UUID, columns: dict[str, list[Any]]) -> N
 
 
 _WRITE_SUGGESTIONS = """
-with wanted as (
+with considered as (
   select * from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::float8[], $8::float8[],
                        $9::text[], $10::date[], $11::date[], $12::date[], $13::text[])
     as r(id, item_id, warehouse_id, supplier_id, quantity, unit_price, currency, needed_on,
          stockout_on, arrives_on, recipe)
+),
+wanted as (
+  select * from considered c
+  -- Dismissed with a pause while the plan was computed.
+  where not exists (
+    select from replenishment_suggestion s
+    where s.organization_id = $1 and s.item_id = c.item_id and s.warehouse_id = c.warehouse_id
+      and s.status = 'dismissed' and s.paused_until >= $14)
 ),
 before as (
   select s.item_id, s.warehouse_id, s.quantity, s.supplier_id
@@ -128,14 +137,19 @@ async def expire_others(tx: Tx, plan_id: UUID, *, is_everything: bool) -> int:
     """Withdraw open suggestions that this plan considered and did not make again."""
     gone = await tx.fetchval(
         """
-        with gone as (
-          update replenishment_suggestion s
-          set status = 'expired', version = version + 1, updated_at = $4, decided_at = $4
+        with others as (
+          select s.id from replenishment_suggestion s
           where s.organization_id = $1 and s.status = 'open' and s.plan_id <> $2
             and ($3 or exists (
               select from replenishment_plan_line l
               where l.organization_id = $1 and l.plan_id = $2 and l.item_id = s.item_id
                 and l.warehouse_id = s.warehouse_id))
+          order by s.item_id, s.warehouse_id, s.id for update
+        ),
+        gone as (
+          update replenishment_suggestion s
+          set status = 'expired', version = version + 1, updated_at = $4, decided_at = $4
+          from others o where s.organization_id = $1 and s.id = o.id
           returning 1
         )
         select count(*) from gone
@@ -160,7 +174,8 @@ async def finish_plan(
     await tx.execute(
         """
         update replenishment_plan
-        set completed_at = $3, summary = $4::text::jsonb, timings = $5::text::jsonb,
+        set status = 'succeeded', error = null, completed_at = $3,
+            summary = $4::text::jsonb, timings = $5::text::jsonb,
             input_hash = $6, result_hash = $7
         where organization_id = $1 and id = $2
         """,
@@ -171,6 +186,20 @@ async def finish_plan(
         to_json(timings).decode(),
         input_hash,
         result_hash,
+    )
+
+
+async def end_plan(tx: Tx, plan_id: UUID, status: str, error: dict[str, Any] | None) -> None:
+    """Keep with the plan that it failed or was canceled, and why."""
+    await tx.execute(
+        """
+        update replenishment_plan set status = $3, error = $4::text::jsonb
+        where organization_id = $1 and id = $2
+        """,
+        tx.organization_id,
+        plan_id,
+        status,
+        None if error is None else to_json(error).decode(),
     )
 
 

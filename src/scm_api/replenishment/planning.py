@@ -3,9 +3,10 @@
 Rule: pure and independent of the block: an item-location decides the same in any company.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -29,11 +30,13 @@ from scm_api.replenishment.safety_stock import ServiceRule
 from scm_api.replenishment.sourcing import Choice
 from scm_api.replenishment.suggestion import (
     DAYS_A_YEAR,
+    NEVER,
     SuggestionInputs,
     Suggestions,
     protection_days,
     suggest,
 )
+from scm_api.suppliers.service import order_by
 
 SMALLEST_STEP = 0.0001
 SERVICE_RULES = {"cycle_service": ServiceRule.CYCLE, "fill_rate": ServiceRule.FILL}
@@ -41,7 +44,8 @@ SERVICE_RULES = {"cycle_service": ServiceRule.CYCLE, "fill_rate": ServiceRule.FI
 
 @dataclass(frozen=True)
 class Place:
-    """One item-location to plan, as stored: stock units, base currency, today's policy and source.
+    """One item-location to plan, as stored: stock units, today's policy and source. `unit_cost` is
+    in the base currency, 0 where nothing is known in it.
 
     `blocked_by` names what keeps a suggestion back whatever the figures say, or is empty.
     """
@@ -51,6 +55,7 @@ class Place:
     on_hand: float
     reserved: float
     unit_cost: float
+    base_currency: str
     previous_reorder_point: float | None
     blocked_by: str
     policy: EffectivePolicy
@@ -69,6 +74,11 @@ class Place:
         if chosen.is_assumed:
             return assumed + chosen.shutdown_days, assumed * PRIOR_CV
         return chosen.lead_time_days, chosen.lead_time_sd_days
+
+    @property
+    def currency(self) -> str:
+        """What an order is valued in: the supplier's currency, or the books' without a price."""
+        return self.choice.currency or self.base_currency
 
     @property
     def review_days(self) -> float:
@@ -260,9 +270,7 @@ def offers_of(places: Sequence[Place]) -> Offers:
     """The price lists of the chosen sources. Without one, the unit cost stands for the price."""
     lists = []
     for place in places:
-        chosen = place.choice.chosen
-        steps = [] if chosen is None else list(chosen.link.prices)
-        rows = [(float(s.minimum_quantity), float(s.price_of_one)) for s in steps]
+        rows = [(float(s.minimum_quantity), float(s.price_of_one)) for s in place.choice.prices]
         # The lowest step also prices less than its minimum; the minimum order sees to the rest.
         lists.append([(0.0, rows[0][1]), *rows[1:]] if rows else [(0.0, place.unit_cost)])
     width = max(map(len, lists), default=1)
@@ -323,6 +331,27 @@ def outcomes(places: Sequence[Place], decision: Decision) -> list[str]:
         else:
             found.append(place.blocked_by or "suggested")
     return found
+
+
+def order_days(places: Sequence[Place], result: Suggestions, as_of: date) -> list[date | None]:
+    """When to order next: on the day the position meets the reorder point. A supplier who will be
+    shut down may need the order earlier, for the goods to arrive on the day they are needed."""
+    found: list[date | None] = []
+    meets, needed = result.order_in_days.tolist(), result.needed_in_days.tolist()
+    for n, place in enumerate(places):
+        day, chosen = day_of(as_of, meets[n]), place.choice.chosen
+        need_by = day_of(as_of, needed[n])
+        if need_by is not None and chosen is not None and chosen.link.shutdowns:
+            open_days = math.ceil(place.lead_time[0] - chosen.shutdown_days)
+            last = max(order_by(need_by, open_days, chosen.link.shutdowns), as_of)
+            day = last if day is None else min(day, last)
+        found.append(day)
+    return found
+
+
+def day_of(as_of: date, in_days: int) -> date | None:
+    """The day that lies `in_days` ahead; None for never."""
+    return None if in_days == NEVER else as_of + timedelta(days=in_days)
 
 
 def value_classes(places: Sequence[Place], outlook: Outlook) -> tuple[list[str], list[str]]:

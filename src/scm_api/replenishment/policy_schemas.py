@@ -1,13 +1,14 @@
 """Bodies of replenishment policies."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
+    ItemKey,
     ItemLink,
     ItemReference,
     Link,
@@ -19,8 +20,9 @@ from scm_api.core.schemas import (
     Reference,
     Strict,
     UnitPrice,
+    WarehouseKey,
 )
-from scm_api.replenishment.policies import Method, ServiceRuleName
+from scm_api.replenishment.policies import Method, Scope, ServiceRuleName
 
 PolicyScope = Literal["organization", "warehouse", "category", "item", "item_warehouse"]
 
@@ -100,8 +102,8 @@ class PolicyRead(Read):
     warehouse: Link | None
     category: Link | None
     effective_from: date
-    method: str | None
-    service_rule: str | None
+    method: Method | None
+    service_rule: ServiceRuleName | None
     service_level: Number | None
     review_days: int | None
     lead_time_days: int | None
@@ -122,19 +124,17 @@ class PolicyFilter(PageParams):
     """Which policies to list."""
 
     scope: PolicyScope | None = None
-    item: str | None = Field(default=None, max_length=80, description="An item's id or `sku=...`.")
-    warehouse: str | None = Field(
-        default=None, max_length=80, description="A warehouse's id or `code=...`."
-    )
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
 
 
 class EffectiveField(Read):
     """A field's value and where it comes from."""
 
-    value: Any = Field(description="The value in force; decimals as strings, null: computed.")
-    inherited_from: str = Field(
-        description="item_warehouse, item, category, warehouse, organization or product."
+    value: str | int | None = Field(
+        description="The value in force: days as integers, decimals as strings, null: computed."
     )
+    inherited_from: Scope
     policy_id: UUID | None = Field(description="The policy that sets it; null: the product.")
 
 
@@ -150,10 +150,6 @@ class EffectivePolicyRead(Read):
 class EffectiveQuery(Strict):
     """Whose policy is asked for."""
 
-    item: str = Field(
-        max_length=80, description="An item's id or `sku=...`.", examples=["sku=SKU-1001"]
-    )
-    warehouse: str = Field(
-        max_length=80, description="A warehouse's id or `code=...`.", examples=["code=WH-1"]
-    )
+    item: ItemKey = Field(examples=["sku=SKU-1001"])
+    warehouse: WarehouseKey = Field(examples=["code=WH-1"])
     on: date | None = Field(default=None, description="Today if absent.")

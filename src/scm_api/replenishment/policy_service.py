@@ -76,9 +76,9 @@ async def put(tx: Tx, body: PolicyPut) -> tuple[Any, bool]:
 
 
 async def list_all(tx: Tx, wanted: PolicyFilter) -> PageOf:
-    """Raises `NotFound` for an unknown item or warehouse."""
-    item_id = (await items.get(tx, wanted.item)).id if wanted.item else None
-    warehouse_id = (await warehouses.get(tx, wanted.warehouse)).id if wanted.warehouse else None
+    """By scope, the newest first. Raises `Invalid` for a filter that names nothing."""
+    item_id = await items.filter_id(tx, wanted.item)
+    warehouse_id = await warehouses.filter_id(tx, wanted.warehouse)
     return await policy_repository.list_policies(tx, wanted, item_id, warehouse_id)
 
 

@@ -27,7 +27,7 @@ from scm_api.replenishment.planning import (
     weekday,
 )
 from scm_api.replenishment.sourcing import REASONS
-from scm_api.replenishment.suggestion import DAYS_A_YEAR, NEVER, SuggestionInputs, protection_days
+from scm_api.replenishment.suggestion import DAYS_A_YEAR, SuggestionInputs, protection_days
 
 OUTCOMES = {
     "suggested": Text("An order is suggested.", "建议下单。"),
@@ -43,6 +43,17 @@ OUTCOMES = {
     ),
     "paused": Text("Somebody dismissed it until a later day.", "已被驳回并暂停至指定日期。"),
     "item_not_active": Text("The item is blocked or obsolete.", "物料已冻结或停用。"),
+}
+_SPREAD = {
+    "spread_text": (
+        "Safety stock scales daily_sd, the error of the forecast of one day, by the square root of "
+        "protection_days. rmse is the back-tested error of the forecast over the horizon, shown to "
+        "judge the forecast by; it does not enter."
+    ),
+    "spread_text_zh": (
+        "安全库存采用单日预测误差 daily_sd,并按 protection_days 的平方根放大。"
+        "rmse 为预测在预测期内的回测误差,仅用于评价预测,不参与计算。"
+    ),
 }
 _SCALARS = (
     "on_hand",
@@ -95,12 +106,12 @@ class Cookbook:
         self._index = o.weekly_index.tolist()
         self._breaks = np.stack([decision.offers.breakpoints, decision.offers.prices], 2).tolist()
 
-    def recipe(self, n: int, place: Place, outcome: str) -> dict[str, Any]:
+    def recipe(self, n: int, place: Place, outcome: str, order_on: date | None) -> dict[str, Any]:
         """The recipe of the block's n-th place, ready for JSON."""
-        o, inputs, chosen = self._outlook, self._decision.inputs, place.choice.chosen
-        prices = () if chosen is None else chosen.link.prices
+        o, inputs = self._outlook, self._decision.inputs
         return {
             "as_of": self._as_of,
+            "order_on": order_on,
             "horizon_days": inputs.expected_demand.shape[1],
             "outcome": outcome,
             "inputs": {name: _plain(column[n]) for name, column in self._scalars.items()},
@@ -111,7 +122,7 @@ class Cookbook:
             "planned": self._planned.get(n, []),
             "receipts": self._receipts.get(n, []),
             "offers": [step for step in self._breaks[n] if not math.isnan(step[0])],
-            "currency": prices[0].currency if prices else None,
+            "currency": place.currency,
             "forecast": {
                 "method": Method(int(o.method[n])).name.lower(),
                 "demand_class": DemandClass(int(o.demand_class[n])).name.lower(),
@@ -167,6 +178,7 @@ def explain(recipe: dict[str, Any]) -> dict[str, Any]:
     text = OUTCOMES[outcome]
     return {
         **block,
+        "order_on": recipe["order_on"],
         "outcome": outcome,
         "outcome_text": text.en,
         "outcome_text_zh": text.zh,
@@ -186,7 +198,7 @@ def explain(recipe: dict[str, Any]) -> dict[str, Any]:
             }
             for day, mode, amount in recipe["planned"]
         ],
-        "forecast": recipe["forecast"],
+        "forecast": {**recipe["forecast"], "spread": "daily_sd", **_SPREAD},
         "policy": {
             name: {"scope": scope, "policy_id": policy_id}
             for name, (scope, policy_id) in recipe["policy"].items()
@@ -198,10 +210,13 @@ def explain(recipe: dict[str, Any]) -> dict[str, Any]:
 def _source(block: dict[str, Any]) -> dict[str, Any]:
     """The supplier's choice with its reasons in words."""
     rejected = [
-        {**r, "text": REASONS[r["reason"]].render("en", {"until": r["closed_until"]})}
-        for r in block["rejected"]
+        {**r, **_words(REASONS[r["reason"]], until=r["closed_until"])} for r in block["rejected"]
     ]
-    return {**block, "text": REASONS[block["reason"]].en, "rejected": rejected}
+    return {**block, **_words(REASONS[block["reason"]]), "rejected": rejected}
+
+
+def _words(text: Text, **params: Any) -> dict[str, str]:
+    return {"text": text.render("en", params), "text_zh": text.render("zh-CN", params)}
 
 
 def _price_breaks(decision: Decision) -> dict[str, Any]:
@@ -231,8 +246,3 @@ def _price_breaks(decision: Decision) -> dict[str, Any]:
 def _decimal(value: float) -> str | None:
     number = float(value)
     return None if math.isinf(number) else format(Decimal(repr(number)), "f")
-
-
-def day_of(as_of: date, in_days: int) -> date | None:
-    """The day that lies `in_days` ahead; None for never."""
-    return None if in_days == NEVER else as_of + timedelta(days=in_days)

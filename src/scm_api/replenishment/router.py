@@ -7,9 +7,9 @@ from fastapi import Path, Query
 
 from scm_api.core.errors import NotFound
 from scm_api.core.http import OpenTx, ReplyTo, operation, router
-from scm_api.core.pages import PageParams
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.replenishment import calculator, policy_service, service, suggestion_service
+from scm_api.replenishment.explanation_schemas import Explanation
 from scm_api.replenishment.policies import FIELDS
 from scm_api.replenishment.policy_schemas import (
     EffectivePolicyRead,
@@ -21,9 +21,9 @@ from scm_api.replenishment.policy_schemas import (
 )
 from scm_api.replenishment.schemas import (
     ExplainQuery,
-    Explanation,
     PlanAccepted,
     PlanCreate,
+    PlanFilter,
     PlanLineFilter,
     PlanLineList,
     PlanLineRead,
@@ -74,9 +74,7 @@ async def put_policy(tx: OpenTx, reply: ReplyTo, body: PolicyPut) -> PolicyRead:
     return _policy_read(row)
 
 
-@replenishment.get(
-    "/policies", summary="List policies", **operation("replenishment:read", errors=[NotFound])
-)
+@replenishment.get("/policies", summary="List policies", **operation("replenishment:read"))
 async def list_policies(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[PolicyFilter, Query()]
 ) -> PolicyList:
@@ -101,7 +99,7 @@ async def get_effective_policy(
 @replenishment.post(
     "/plans", status_code=202, summary="Make a plan", **operation("replenishment:plan")
 )
-async def start_plan(tx: OpenTx, reply: ReplyTo, body: PlanCreate) -> PlanAccepted:
+async def create_plan(tx: OpenTx, reply: ReplyTo, body: PlanCreate) -> PlanAccepted:
     """Forecast, compute levels and suggest orders, in the background. Open suggestions are brought
     up to date or withdrawn, never doubled; the same inputs give the same plan."""
     plan_id, job_id = await service.start(tx, body)
@@ -115,22 +113,20 @@ async def start_plan(tx: OpenTx, reply: ReplyTo, body: PlanCreate) -> PlanAccept
     )
 
 
+def _plan_read(row: Any) -> PlanRead:
+    plan, status, error = row
+    names = PlanRead.model_fields.keys() - {"status", "error"}
+    return PlanRead(**{name: getattr(plan, name) for name in names}, status=status, error=error)
+
+
 @replenishment.get("/plans", summary="List plans", **operation("replenishment:read"))
 async def list_plans(
-    tx: OpenTx, reply: ReplyTo, wanted: Annotated[PageParams, Query()]
+    tx: OpenTx, reply: ReplyTo, wanted: Annotated[PlanFilter, Query()]
 ) -> PlanList:
     """Plans, newest first."""
     page = await service.list_plans(tx, wanted)
     reply.next_page(page.next_cursor)
-    names = PlanRead.model_fields.keys() - {"status"}
-    return PlanList(
-        **page.body(
-            [
-                PlanRead(**{name: getattr(row[0], name) for name in names}, status=row[1].status)
-                for row in page.rows
-            ]
-        )
-    )
+    return PlanList(**page.body([_plan_read(row[:3]) for row in page.rows]))
 
 
 @replenishment.get(
@@ -141,9 +137,10 @@ async def list_plans(
 async def get_plan(tx: OpenTx, reply: ReplyTo, plan: PlanId) -> PlanRead:
     """What a plan looked at, how long each phase took, and what came out."""
     found = await service.get(tx, plan)
-    if found["completed_at"] is None:
+    read = _plan_read(found)
+    if read.status in ("queued", "running"):
         reply.retry_after(1)
-    return PlanRead(**{name: found[name] for name in PlanRead.model_fields})
+    return read
 
 
 @replenishment.get(

@@ -1,13 +1,16 @@
 """Bodies of plans and their lines."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from scm_api.core.pages import PageParams
+from scm_api.core.problems import ProblemDocument
 from scm_api.core.schemas import (
+    ItemKey,
     ItemLink,
     ItemReference,
     Link,
@@ -16,7 +19,10 @@ from scm_api.core.schemas import (
     Read,
     Reference,
     Strict,
+    WarehouseKey,
 )
+
+PlanStatus = Literal["queued", "running", "succeeded", "failed", "canceled"]
 
 OutcomeName = Literal[
     "suggested",
@@ -45,7 +51,10 @@ class PlanCreate(Strict):
     )
     as_of: date | None = Field(
         default=None,
-        description="The day to plan on; today if absent. History ends on the day before.",
+        description=(
+            "The day to plan on, from 7 days ago to tomorrow; today if absent. History ends on the "
+            "day before."
+        ),
     )
     history_days: int = Field(default=365, ge=28, le=1095)
     horizon_days: int = Field(
@@ -73,21 +82,58 @@ class PlanAccepted(Read):
     links: PlanLinks
 
 
+class PlanRequest(Read):
+    """What a plan was asked to consider; null: all of them."""
+
+    warehouse_ids: list[UUID] | None
+    item_ids: list[UUID] | None
+    category_ids: list[UUID] | None
+    supplier_ids: list[UUID] | None
+    history_days: int
+    horizon_days: int
+
+
+class SuggestionCounts(Read):
+    """What became of suggestions."""
+
+    opened: int
+    changed: int
+    unchanged: int
+    expired: int
+
+
+class PlanSummary(Read):
+    """What came out of a plan."""
+
+    lines: int
+    outcomes: dict[OutcomeName, int] = Field(description="Lines by outcome.")
+    suggestions: SuggestionCounts
+
+
+class PlanTimings(Read):
+    """Seconds spent in each phase."""
+
+    load: Number
+    forecast: Number = Field(default=Decimal(0))
+    compute: Number = Field(default=Decimal(0))
+    write: Number
+    total: Number
+
+
 class PlanRead(Read):
     """A plan: what it looked at and what came out."""
 
     id: UUID
     job_id: UUID
-    status: str = Field(description="queued, running, succeeded, failed or canceled.")
+    status: PlanStatus = Field(description="That of its job; it outlives the job.")
+    error: ProblemDocument | None = Field(description="Why it failed.")
     as_of: date
-    request: dict[str, Any]
+    request: PlanRequest
     created_at: datetime
     created_by: str
     completed_at: datetime | None
-    summary: dict[str, Any] | None = Field(
-        description="Lines by outcome; suggestions opened, changed, unchanged, expired; value."
-    )
-    timings: dict[str, Any] | None = Field(description="Seconds spent in each phase.")
+    summary: PlanSummary | None
+    timings: PlanTimings | None
     input_hash: str | None = Field(description="SHA-256 of everything the plan was made from.")
     result_hash: str | None = Field(
         description="SHA-256 of every outcome; equal inputs, equal hash."
@@ -106,7 +152,8 @@ class PlanLineRead(Read):
     supplier: Link | None
     outcome: OutcomeName
     quantity: Number
-    value: Number = Field(description="quantity x price, in the supplier's currency.")
+    value: Number = Field(description="quantity x the supplier's price, else x the unit cost.")
+    currency: str = Field(description="Of value: the supplier's, else the base currency.")
     on_hand: Number = Field(description="Unrestricted stock.")
     reserved: Number
     on_order: Number = Field(description="Arrivals within the protection interval.")
@@ -124,6 +171,12 @@ class PlanLineRead(Read):
     stockout_on: date | None
 
 
+class PlanFilter(PageParams):
+    """Which plans to list."""
+
+    status: list[PlanStatus] = Field(default_factory=list, max_length=5)
+
+
 class PlanLineList(Page[PlanLineRead]):
     """A page of plan lines."""
 
@@ -131,45 +184,13 @@ class PlanLineList(Page[PlanLineRead]):
 class PlanLineFilter(PageParams):
     """Which lines to list."""
 
-    outcome: OutcomeName | None = None
-    item: str | None = Field(default=None, max_length=80, description="An item's id or `sku=...`.")
-    warehouse: str | None = Field(
-        default=None, max_length=80, description="A warehouse's id or `code=...`."
-    )
+    outcome: list[OutcomeName] = Field(default_factory=list, max_length=6)
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
 
 
 class ExplainQuery(Strict):
     """Which item-location to explain."""
 
-    item: str = Field(
-        max_length=80, description="An item's id or `sku=...`.", examples=["sku=SKU-1001"]
-    )
-    warehouse: str = Field(
-        max_length=80, description="A warehouse's id or `code=...`.", examples=["code=WH-1"]
-    )
-
-
-class Explanation(Read):
-    """Everything from which the quantity can be computed again (docs/guides shows how in a few
-    lines). Decimals are strings that read back as the very numbers used."""
-
-    model_config = ConfigDict(from_attributes=True, extra="allow")
-
-    plan_id: UUID
-    item: ItemLink
-    warehouse: Link
-    outcome: OutcomeName
-    outcome_text: str
-    outcome_text_zh: str
-    decision: Literal["order", "wait"]
-    quantity: str
-    as_of: date
-    inputs: dict[str, Any]
-    service: dict[str, Any]
-    steps: list[dict[str, Any]] = Field(description="Name, formula and value, in order.")
-    rounding: list[dict[str, Any]]
-    price_breaks: dict[str, Any]
-    forecast: dict[str, Any]
-    policy: dict[str, Any]
-    source: dict[str, Any] = Field(description="The supplier, why, and why not the others.")
-    flip: dict[str, Any] = Field(description="What would change the decision.")
+    item: ItemKey = Field(examples=["sku=SKU-1001"])
+    warehouse: WarehouseKey = Field(examples=["code=WH-1"])

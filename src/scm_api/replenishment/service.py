@@ -1,6 +1,6 @@
 """Use cases of plans: start one, make it block by block, and read what came out.
 
-Rule: all reading and arithmetic comes first and takes no lock; positions are written last.
+Rule: all reading and arithmetic comes first and draws no transaction id; one short phase writes.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,19 @@ from scm_api.core import consumers, jobs
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid, NotFound
 from scm_api.core.ids import uuid7
 from scm_api.core.jobs import Work
-from scm_api.core.pages import PageOf, PageParams
+from scm_api.core.pages import PageOf
 from scm_api.core.tx import Tx
 from scm_api.demand import service as demand
 from scm_api.items import service as items
 from scm_api.replenishment import plan_repository as repository
 from scm_api.replenishment import plan_writes, planning, policy_service, sourcing
+from scm_api.replenishment.errors import AS_OF_TOO_FAR
 from scm_api.replenishment.events import PlanCompleted
-from scm_api.replenishment.plan_block import Run, compute
+from scm_api.replenishment.plan_block import Run, Spool, compute
 from scm_api.replenishment.plan_repository import Scope
 from scm_api.replenishment.planning import Outlook, Place, Planned, Receipt
 from scm_api.replenishment.policies import DEFAULTS
-from scm_api.replenishment.schemas import PlanCreate, PlanLineFilter
+from scm_api.replenishment.schemas import PlanCreate, PlanFilter, PlanLineFilter
 from scm_api.stock import service as stock
 from scm_api.suppliers import service as suppliers
 from scm_api.warehouses import service as warehouses
@@ -34,12 +35,19 @@ JOB = "replenishment.plan"
 BLOCK = 2_000
 KEPT_LINES = timedelta(days=30)
 FAR_HORIZON_DAYS = 730
+# How far the day of a plan may lie from today.
+DAYS_BACK, DAYS_AHEAD = timedelta(days=7), timedelta(days=1)
 
 
 async def start(tx: Tx, body: PlanCreate) -> tuple[UUID, UUID]:
-    """Queue a plan; gives its id and its job's. Raises `Invalid`."""
+    """Queue a plan; gives its id and its job's. Raises `Invalid`, also for a day so far from today
+    that its levels would be wrong for the stock of today."""
     scope = await _scope(tx, body)
-    as_of = body.as_of or await repository.today(tx)
+    today = await repository.today(tx)
+    as_of = body.as_of or today
+    first, last = today - DAYS_BACK, today + DAYS_AHEAD
+    if not first <= as_of <= last:
+        raise Invalid([AS_OF_TOO_FAR.at("/as_of", first=first, last=last)])
     plan_id = uuid7()
     request = {
         "warehouse_ids": scope.warehouse_ids,
@@ -78,41 +86,45 @@ async def make(tx: Tx, work: Work) -> dict[str, Any]:
     longest = max((p.protection_days for p in places), default=0.0)
     run.horizon_days = min(max(run.horizon_days, int(np.ceil(longest)) + 1), FAR_HORIZON_DAYS)
     outlook = await _forecast(tx, work, run, places)
-    if outlook is not None:
-        await _decide(tx, work, run, places, outlook)
-    with run.phase("write"):
-        run.suggestions["expired"] = await plan_writes.expire_others(
-            tx, run.plan_id, is_everything=run.is_everything
-        )
-        await plan_writes.forget_lines(tx, tx.now - KEPT_LINES)
-        if run.levels:
-            await stock.set_levels(tx, run.levels)
+    with Spool() as made:
+        if outlook is not None:
+            await _decide(tx, work, run, places, outlook, made)
+        with run.phase("write"):
+            await _write(tx, run, made)
     return await _finish(tx, work, run, len(places))
 
 
-async def get(tx: Tx, plan_id: UUID) -> dict[str, Any]:
-    """A plan with the state of its job. Raises `NotFound`."""
+async def end(work: Work, status: str, error: dict[str, Any] | None) -> None:
+    """Keep with the plan of a job that it was not made, and why: jobs are forgotten earlier."""
+    runtime = work.runtime
+    async with runtime.database.transaction(work.principal, now=runtime.clock()) as tx:
+        await plan_writes.end_plan(tx, UUID(work.params["plan_id"]), status, error)
+        await tx.driver.execute("commit")
+
+
+async def get(tx: Tx, plan_id: UUID) -> Any:
+    """A plan with its status and error (`repository.find_plan`). Raises `NotFound`."""
     row = await repository.find_plan(tx, plan_id)
     if row is None:
         raise NotFound(kind="replenishment plan", reference=str(plan_id))
-    return dict(row)
+    return row
 
 
-async def list_plans(tx: Tx, wanted: PageParams) -> PageOf:
+async def list_plans(tx: Tx, wanted: PlanFilter) -> PageOf:
     """Newest first."""
     return await repository.list_plans(tx, wanted)
 
 
 async def list_lines(tx: Tx, plan_id: UUID, wanted: PlanLineFilter) -> PageOf:
-    """The lines of a plan. Raises `NotFound`."""
+    """The lines of a plan. Raises `NotFound`, and `Invalid` for a filter that names nothing."""
     await get(tx, plan_id)
-    item_id = (await items.get(tx, wanted.item)).id if wanted.item else None
-    warehouse_id = (await warehouses.get(tx, wanted.warehouse)).id if wanted.warehouse else None
+    item_id = await items.filter_id(tx, wanted.item)
+    warehouse_id = await warehouses.filter_id(tx, wanted.warehouse)
     return await repository.list_lines(
         tx,
         plan_id,
         wanted,
-        outcome=wanted.outcome,
+        outcomes=wanted.outcome,
         item_id=item_id,
         warehouse_id=warehouse_id,
     )
@@ -161,13 +173,14 @@ async def _places(tx: Tx, scope: Scope, as_of: date) -> list[Place]:
     choices = sourcing.choices(links, as_of, DEFAULTS["lead_time_days"])
     book = await policy_service.book(tx, as_of)
     held = await repository.held_back(tx, as_of)
+    currency = await repository.base_currency(tx)
     places = []
     for row in rows:
         pair = (row["item_id"], row["warehouse_id"])
         choice = choices.get(row["item_id"], sourcing.NO_SOURCE)
         cost = row["unit_cost"]
-        if cost <= 0 and choice.chosen is not None and choice.chosen.link.prices:
-            cost = float(choice.chosen.link.prices[0].price_of_one)
+        if cost <= 0 and choice.currency == currency:
+            cost = float(choice.prices[0].price_of_one)
         blocked = "" if row["status"] == "active" else "item_not_active"
         places.append(
             Place(
@@ -176,6 +189,7 @@ async def _places(tx: Tx, scope: Scope, as_of: date) -> list[Place]:
                 on_hand=row["on_hand"],
                 reserved=row["reserved"],
                 unit_cost=cost,
+                base_currency=currency,
                 previous_reorder_point=row["previous_reorder_point"],
                 blocked_by=blocked or held.get(pair, ""),
                 policy=book.effective(*pair, row["category_id"]),
@@ -208,7 +222,9 @@ async def _forecast(tx: Tx, work: Work, run: Run, places: Sequence[Place]) -> Ou
     return planning.joined(parts) if parts else None
 
 
-async def _decide(tx: Tx, work: Work, run: Run, places: Sequence[Place], outlook: Outlook) -> None:
+async def _decide(
+    tx: Tx, work: Work, run: Run, places: Sequence[Place], outlook: Outlook, made: Spool
+) -> None:
     abc, xyz = planning.value_classes(places, outlook)
     for begin in range(0, len(places), BLOCK):
         end = min(begin + BLOCK, len(places))
@@ -218,7 +234,7 @@ async def _decide(tx: Tx, work: Work, run: Run, places: Sequence[Place], outlook
             planned = await demand.planned(tx, pairs, run.as_of, run.horizon_days)
             receipts = await repository.receipts(tx, pairs, run.as_of, run.horizon_days)
         with run.phase("compute"):
-            made = await work.compute(
+            decided = await work.compute(
                 compute,
                 run,
                 block,
@@ -227,16 +243,24 @@ async def _decide(tx: Tx, work: Work, run: Run, places: Sequence[Place], outlook
                 [Receipt(*row) for row in receipts],
                 (abc[begin:end], xyz[begin:end]),
             )
-        with run.phase("write"):
-            lines, suggestions = made
-            await plan_writes.write_lines(tx, run.plan_id, lines)
-            if suggestions["item_id"]:
-                counts = await plan_writes.write_suggestions(
-                    tx, run.plan_id, run.as_of, suggestions
-                )
-                for name, count in counts.items():
-                    run.suggestions[name] += count
+            await work.compute(made.add, decided)
         await work.progress(len(places) + end, 2 * len(places), "item-locations", "compute")
+
+
+async def _write(tx: Tx, run: Run, made: Spool) -> None:
+    """Everything a plan writes. Blocks come by item and warehouse; so suggestions are locked."""
+    for lines, suggestions in made:
+        await plan_writes.write_lines(tx, run.plan_id, lines)
+        if suggestions["item_id"]:
+            counts = await plan_writes.write_suggestions(tx, run.plan_id, run.as_of, suggestions)
+            for name, count in counts.items():
+                run.suggestions[name] += count
+    run.suggestions["expired"] = await plan_writes.expire_others(
+        tx, run.plan_id, is_everything=run.is_everything
+    )
+    await plan_writes.forget_lines(tx, tx.now - KEPT_LINES)
+    if run.levels:
+        await stock.set_levels(tx, run.levels)
 
 
 async def _finish(tx: Tx, work: Work, run: Run, lines: int) -> dict[str, Any]:

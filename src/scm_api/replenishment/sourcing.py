@@ -13,7 +13,7 @@ import numpy as np
 
 from scm_api.core.errors import Text
 from scm_api.replenishment.lead_time import PRIOR_CV, LeadTimes, estimate_lead_times
-from scm_api.suppliers.service import SupplierLink, SupplierLinks, arrival_on
+from scm_api.suppliers.service import PriceStep, SupplierLink, SupplierLinks, arrival_on
 
 REASONS = {
     "only_source": Text("The only usable supplier.", "唯一可用的供应商。"),
@@ -56,6 +56,16 @@ class Choice:
     chosen: Candidate | None
     reason: str
     rejected: tuple[tuple[Candidate, str], ...]
+
+    @property
+    def prices(self) -> tuple[PriceStep, ...]:
+        """The price steps of the chosen source, lowest quantity first; none without one."""
+        return () if self.chosen is None else self.chosen.link.prices
+
+    @property
+    def currency(self) -> str | None:
+        """What the chosen source's prices are in; steps valid on one day share it."""
+        return self.prices[0].currency if self.prices else None
 
     def block(self) -> dict[str, Any]:
         """As plain data for an explanation."""

@@ -115,7 +115,9 @@ def suggest(inputs: SuggestionInputs) -> Suggestions:
     position = inputs.on_hand - inputs.reserved + on_order
     raw_need = np.where(position <= point + TOLERANCE, order_up_to - position, 0.0)
     raw_need = np.maximum(raw_need, 0.0)
-    order = round_order(raw_need, inputs.minimum_quantity, inputs.order_multiple, inputs.maximum_quantity)
+    order = round_order(
+        raw_need, inputs.minimum_quantity, inputs.order_multiple, inputs.maximum_quantity
+    )
 
     free = inputs.on_hand - inputs.reserved
     demand = np.cumsum(inputs.expected_demand, axis=1)

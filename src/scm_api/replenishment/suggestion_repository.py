@@ -45,17 +45,16 @@ async def list_suggestions(
     tx: Tx,
     wanted: PageParams,
     *,
-    status: str | None,
+    statuses: Sequence[str],
     item_id: UUID | None,
     warehouse_id: UUID | None,
     supplier_id: UUID | None,
     plan_id: UUID | None,
-    needed_to: date | None,
+    needed_on_lte: date | None,
 ) -> PageOf:
     """Suggestions with what they name, the oldest order day first."""
     statement = _shown(tx)
     for column, value in (
-        (Suggestion.status, status),
         (Suggestion.item_id, item_id),
         (Suggestion.warehouse_id, warehouse_id),
         (Suggestion.supplier_id, supplier_id),
@@ -63,8 +62,10 @@ async def list_suggestions(
     ):
         if value is not None:
             statement = statement.where(column == value)
-    if needed_to is not None:
-        statement = statement.where(Suggestion.needed_on <= needed_to)
+    if statuses:
+        statement = statement.where(Suggestion.status.in_(statuses))
+    if needed_on_lte is not None:
+        statement = statement.where(Suggestion.needed_on <= needed_on_lte)
     return await pages.page(
         tx, statement, wanted, [(Suggestion.order_on, False), (Suggestion.id, False)]
     )
@@ -82,9 +83,10 @@ where s.organization_id = $1
 
 
 async def lock_ids(tx: Tx, ids: Sequence[UUID]) -> list[asyncpg.Record]:
-    """The suggestions with these ids in any state, locked in key order."""
+    """The suggestions with these ids in any state, locked in the order of their item-locations, as
+    plans lock them."""
     return await tx.fetch(
-        _CHOSEN + " and s.id = any($2) order by s.id for update of s",
+        _CHOSEN + " and s.id = any($2) order by s.item_id, s.warehouse_id, s.id for update of s",
         tx.organization_id,
         sorted(set(ids)),
     )
@@ -98,9 +100,10 @@ async def lock_where(
     warehouse_id: UUID | None,
     supplier_id: UUID | None,
     plan_id: UUID | None,
-    needed_to: date | None,
+    needed_on_lte: date | None,
+    limit: int,
 ) -> list[asyncpg.Record]:
-    """The suggestions a selection means, locked in key order."""
+    """The first suggestions a selection means, locked in the order of their item-locations."""
     return await tx.fetch(
         _CHOSEN
         + """
@@ -109,7 +112,7 @@ async def lock_where(
           and ($5::uuid is null or s.supplier_id = $5)
           and ($6::uuid is null or s.plan_id = $6)
           and ($7::date is null or s.needed_on <= $7)
-        order by s.id for update of s
+        order by s.item_id, s.warehouse_id, s.id limit $8 for update of s
         """,
         tx.organization_id,
         list(statuses),
@@ -117,7 +120,8 @@ async def lock_where(
         warehouse_id,
         supplier_id,
         plan_id,
-        needed_to,
+        needed_on_lte,
+        limit,
     )
 
 

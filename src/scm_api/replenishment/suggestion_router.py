@@ -9,8 +9,8 @@ from scm_api.core.errors import IllegalTransition, NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.replenishment import suggestion_service as service
-from scm_api.replenishment.errors import NothingLeftToConvert
-from scm_api.replenishment.schemas import Explanation
+from scm_api.replenishment.errors import NothingLeftToConvert, PlanRunning
+from scm_api.replenishment.explanation_schemas import Explanation
 from scm_api.replenishment.suggestion_schemas import (
     Accept,
     Convert,
@@ -48,9 +48,7 @@ def _read(row: Any) -> SuggestionRead:
     )
 
 
-@suggestions.get(
-    "", summary="List suggestions", **operation("replenishment:read", errors=[NotFound])
-)
+@suggestions.get("", summary="List suggestions", **operation("replenishment:read"))
 async def list_suggestions(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[SuggestionFilter, Query()]
 ) -> SuggestionList:
@@ -63,11 +61,12 @@ async def list_suggestions(
 @suggestions.post(
     "/convert",
     summary="Convert suggestions into draft orders",
-    **operation("replenishment:convert", errors=[NothingLeftToConvert, NotFound]),
+    **operation("replenishment:convert", errors=[NothingLeftToConvert, PlanRunning]),
 )
 async def convert_suggestions(tx: OpenTx, body: Convert) -> Converted:
     """Turn many suggestions into draft purchase orders in one call, one order a supplier and
-    currency. Each order line names its suggestion."""
+    currency. Each order line names its suggestion. Not while a plan runs: what is ordered beside it
+    would be ordered again."""
     return await service.convert(tx, body)
 
 
@@ -117,7 +116,7 @@ async def accept_suggestion(
 async def dismiss_suggestion(
     tx: OpenTx, reply: ReplyTo, suggestion: SuggestionId, body: Dismiss, if_match: IfMatch
 ) -> SuggestionRead:
-    """Turn a suggestion down; with `pause_until`, none is made for this item and warehouse until
+    """Turn a suggestion down; with `paused_until`, none is made for this item and warehouse until
     then."""
     row = await service.dismiss(tx, suggestion, body, if_match)
     reply.etag(row[0].version)

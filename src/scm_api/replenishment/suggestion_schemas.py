@@ -12,6 +12,7 @@ from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
     Currency,
     Factor,
+    ItemKey,
     ItemLink,
     Link,
     Name,
@@ -23,7 +24,9 @@ from scm_api.core.schemas import (
     QuantityOrZero,
     Read,
     Strict,
+    SupplierKey,
     UnitPrice,
+    WarehouseKey,
 )
 from scm_api.replenishment.policies import ServiceRuleName
 
@@ -54,7 +57,7 @@ class SuggestionRead(Read):
     quantity: Number = Field(description="What the plan computed, in base units.")
     adjusted_quantity: Number | None = Field(description="What was accepted instead.")
     unit_price: Number | None
-    currency: str | None
+    currency: str | None = Field(description="Of unit_price and value: the supplier's.")
     value: Number | None = Field(description="Accepted or computed quantity x unit price.")
     order_on: date
     needed_on: date | None
@@ -78,21 +81,17 @@ class SuggestionList(Page[SuggestionRead]):
 class SuggestionSelection(Strict):
     """Which suggestions are meant: the filters of the list, and of `convert`."""
 
-    item: str | None = Field(default=None, max_length=80, description="An item's id or `sku=...`.")
-    warehouse: str | None = Field(
-        default=None, max_length=80, description="A warehouse's id or `code=...`."
-    )
-    supplier: str | None = Field(
-        default=None, max_length=80, description="A supplier's id or `code=...`."
-    )
+    item: ItemKey | None = None
+    warehouse: WarehouseKey | None = None
+    supplier: SupplierKey | None = None
     plan_id: UUID | None = None
-    needed_to: date | None = Field(default=None, description="Needed on or before this day.")
+    needed_on_lte: date | None = Field(default=None, description="Needed on or before this day.")
 
 
 class SuggestionFilter(PageParams, SuggestionSelection):
     """Which suggestions to list."""
 
-    status: SuggestionStatus | None = None
+    status: list[SuggestionStatus] = Field(default_factory=list, max_length=5)
 
 
 class Accept(Strict):
@@ -118,15 +117,15 @@ class Dismiss(Strict):
     )
 
     reason: Name
-    pause_until: date | None = Field(
+    paused_until: date | None = Field(
         default=None, description="No new suggestion up to and including this day."
     )
     version: int | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class Convert(Strict):
-    """Which suggestions become draft purchase orders: by `ids`, or all open and accepted ones that
-    `where` selects (only accepted ones with `only_accepted`)."""
+    """Which suggestions become draft purchase orders: by `ids`, or the open and accepted ones that
+    `where` selects (only accepted ones with `only_accepted`), up to 5,000 in one call."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"where": {"supplier": "code=S-01"}}]}
@@ -162,6 +161,9 @@ class Converted(Read):
     """What `convert` made."""
 
     converted: int
+    has_more: bool = Field(
+        description="Whether `where` selects more than one call converts: call again."
+    )
     orders: list[ConvertedOrder]
 
 
@@ -273,7 +275,7 @@ class DemandProfileRead(Read):
     sd: Number
     adi: Number | None = Field(description="Days between demands; null without demand.")
     cv2: Number = Field(description="Squared coefficient of variation of non-zero days.")
-    demand_class: str = Field(description="none, smooth, erratic, intermittent or lumpy.")
+    demand_class: Literal["none", "smooth", "erratic", "intermittent", "lumpy"]
     trend_per_day: Number
     weekly_index: list[Number] = Field(description="Factor of each weekday from Monday; 1: none.")
     abc: str | None = Field(description="By consumption value, of the latest plan.")
@@ -284,8 +286,6 @@ class DemandProfileRead(Read):
 class DemandProfileQuery(Strict):
     """Which history to describe."""
 
-    warehouse: str = Field(
-        max_length=80, description="A warehouse's id or `code=...`.", examples=["code=WH-1"]
-    )
+    warehouse: WarehouseKey = Field(examples=["code=WH-1"])
     days: int = Field(default=365, ge=28, le=1095, description="Days up to yesterday.")
     show_days: int = Field(default=28, ge=0, le=366, description="Last days to list.")

@@ -1,6 +1,7 @@
 """Use cases of suggestions: read and explain them, accept, dismiss, convert into orders."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,7 @@ from scm_api.replenishment.errors import (
     NO_PRICE,
     NO_SUPPLIER,
     NothingLeftToConvert,
+    PlanRunning,
 )
 from scm_api.replenishment.events import (
     SuggestionAccepted,
@@ -51,6 +53,7 @@ from scm_api.warehouses import service as warehouses
 
 KIND = "replenishment suggestion"
 LINES_PER_ORDER = 1000
+AT_ONCE = 5000
 _NAMED_IN_EVENT = 200
 _ACTIONS = {"open": ["accept", "dismiss", "convert"], "accepted": ["dismiss", "convert"]}
 
@@ -64,9 +67,9 @@ async def get(tx: Tx, suggestion_id: UUID) -> Any:
 
 
 async def list_all(tx: Tx, wanted: SuggestionFilter) -> PageOf:
-    """Raises `NotFound` for a filter that names nothing."""
+    """The oldest order day first. Raises `Invalid` for a filter that names nothing."""
     chosen = await _selection(tx, wanted)
-    return await repository.list_suggestions(tx, wanted, status=wanted.status, **chosen)
+    return await repository.list_suggestions(tx, wanted, statuses=wanted.status, **chosen)
 
 
 async def explain(tx: Tx, suggestion_id: UUID) -> dict[str, Any]:
@@ -142,7 +145,7 @@ async def dismiss(tx: Tx, suggestion_id: UUID, body: Dismiss, if_match: Versions
         {
             "status": "dismissed",
             "reason": body.reason,
-            "paused_until": body.pause_until,
+            "paused_until": body.paused_until,
             "decided_at": tx.now,
             "decided_by": tx.principal.name,
         },
@@ -154,7 +157,7 @@ async def dismiss(tx: Tx, suggestion_id: UUID, body: Dismiss, if_match: Versions
             item_id=suggestion.item_id,
             warehouse_id=suggestion.warehouse_id,
             reason=body.reason,
-            paused_until=body.pause_until,
+            paused_until=body.paused_until,
         )
     )
     return await get(tx, suggestion_id)
@@ -163,9 +166,12 @@ async def dismiss(tx: Tx, suggestion_id: UUID, body: Dismiss, if_match: Versions
 async def convert(tx: Tx, body: Convert) -> Converted:
     """Make draft purchase orders, one a supplier and currency, of open and accepted suggestions.
 
-    All or none. Raises `NothingLeftToConvert`, and `Invalid` naming what nobody sells or prices.
+    All or none. Raises `PlanRunning` while a plan is made, which would not see these orders and
+    order again; `NothingLeftToConvert`; and `Invalid` naming what nobody sells or prices.
     """
-    rows = await _chosen(tx, body)
+    if not await plan_repository.hold_off_plans(tx):
+        raise PlanRunning(headers={"Retry-After": "2"})
+    rows, has_more = await _chosen(tx, body)
     _check(body, rows)
     groups: dict[tuple[UUID, str], list[asyncpg.Record]] = {}
     for row in sorted(rows, key=lambda r: (r["supplier_code"], r["currency"], r["sku"], r["id"])):
@@ -193,15 +199,17 @@ async def convert(tx: Tx, body: Convert) -> Converted:
     # The rows refer to the orders, which must be there first.
     await repository.mark_converted(tx, [(id, o.id) for o in made for id in o.suggestion_ids])
     ids = [row["id"] for row in rows]
+    is_many = len(ids) > _NAMED_IN_EVENT
     tx.emit(
         SuggestionsConverted(
             uuid7(),
             count=len(ids),
             purchase_order_ids=[order.id for order in made][:_NAMED_IN_EVENT],
-            suggestion_ids=ids if len(ids) <= _NAMED_IN_EVENT else [],
+            suggestion_ids=[] if is_many else ids,
+            is_many=is_many,
         )
     )
-    return Converted(converted=len(ids), orders=made)
+    return Converted(converted=len(ids), has_more=has_more, orders=made)
 
 
 def _order(
@@ -225,14 +233,25 @@ def _order(
     )
 
 
-async def _chosen(tx: Tx, body: Convert) -> list[asyncpg.Record]:
+async def _chosen(tx: Tx, body: Convert) -> tuple[list[asyncpg.Record], bool]:
+    """The suggestions to convert, locked, and whether there are more than one call takes."""
     statuses = ("accepted",) if body.only_accepted else ("open", "accepted")
     if body.ids is None:
         assert body.where is not None
-        rows = await repository.lock_where(tx, statuses, **await _selection(tx, body.where))
+        try:
+            chosen = await _selection(tx, body.where)
+        except Invalid as problem:
+            # The same keys as in the list, but here they stand in the body.
+            raise Invalid(
+                [
+                    replace(e, pointer=f"/where/{e.parameter}", parameter=None)
+                    for e in problem.errors
+                ]
+            ) from problem
+        rows = await repository.lock_where(tx, statuses, **chosen, limit=AT_ONCE + 1)
         if not rows:
             raise NothingLeftToConvert(count=0)
-        return rows
+        return rows[:AT_ONCE], len(rows) > AT_ONCE
     rows = await repository.lock_ids(tx, body.ids)
     known = {row["id"]: row["status"] for row in rows}
     errors = [
@@ -253,7 +272,7 @@ async def _chosen(tx: Tx, body: Convert) -> list[asyncpg.Record]:
                 if known[id] not in statuses
             ]
         )
-    return live
+    return live, False
 
 
 def _check(body: Convert, rows: Sequence[asyncpg.Record]) -> None:
@@ -271,13 +290,11 @@ def _check(body: Convert, rows: Sequence[asyncpg.Record]) -> None:
 
 async def _selection(tx: Tx, wanted: SuggestionSelection) -> dict[str, Any]:
     return {
-        "item_id": (await items.get(tx, wanted.item)).id if wanted.item else None,
-        "warehouse_id": (
-            (await warehouses.get(tx, wanted.warehouse)).id if wanted.warehouse else None
-        ),
-        "supplier_id": (await suppliers.get(tx, wanted.supplier)).id if wanted.supplier else None,
+        "item_id": await items.filter_id(tx, wanted.item),
+        "warehouse_id": await warehouses.filter_id(tx, wanted.warehouse),
+        "supplier_id": await suppliers.filter_id(tx, wanted.supplier),
         "plan_id": wanted.plan_id,
-        "needed_to": wanted.needed_to,
+        "needed_on_lte": wanted.needed_on_lte,
     }
 
 

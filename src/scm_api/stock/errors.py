@@ -64,6 +64,13 @@ NOT_FOR_THIS_TYPE = Rule(
 REQUIRED_FOR_THIS_TYPE = Rule(
     "required_for_this_type", Text("{type} needs {field}.", "{type} 类型需要 {field}。")
 )
+GIVES_AND_TAKES = Rule(
+    "gives_and_takes",
+    Text(
+        "This document already moves the item the other way between these warehouses.",
+        "该单据已在相反方向调拨此物料。",
+    ),
+)
 SAME_PLACE = Rule("same_place", Text("Source and destination are the same.", "来源与去向相同。"))
 LOT_EXPIRY_DIFFERS = Rule(
     "lot_expiry_differs",

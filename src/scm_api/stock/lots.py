@@ -19,6 +19,11 @@ class NamedLot:
     expires_on: date | None
     pointer: str
 
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """What it is found by: two codes that differ only in case are the same lot."""
+        return self.item_id, self.code.lower()
+
 
 LotIds = dict[tuple[UUID, str], UUID]
 
@@ -28,12 +33,14 @@ async def make(tx: Tx, named: Sequence[NamedLot]) -> LotIds:
     expiry date than it has."""
     if not named:
         return {}
-    wanted: dict[tuple[UUID, str], date | None] = {}
+    wanted: dict[tuple[UUID, str], tuple[str, date | None]] = {}
     for lot in named:
-        key = (lot.item_id, lot.code)
-        wanted[key] = wanted.get(key) or lot.expires_on
-    rows = await repository.upsert_lots(tx, [(*key, day) for key, day in wanted.items()])
-    stored = {(row["item_id"], row["code"]): row for row in rows}
+        code, day = wanted.get(lot.key, (lot.code, None))
+        wanted[lot.key] = code, day or lot.expires_on
+    rows = await repository.upsert_lots(
+        tx, [(key[0], code, day) for key, (code, day) in wanted.items()]
+    )
+    stored = {(row["item_id"], row["code"].lower()): row for row in rows}
     _check_expiry(named, {key: row["expires_on"] for key, row in stored.items()})
     return {key: row["id"] for key, row in stored.items()}
 
@@ -42,9 +49,9 @@ async def find(tx: Tx, named: Sequence[NamedLot]) -> LotIds:
     """The ids of lots that there are. Raises `Invalid` for those that are not."""
     if not named:
         return {}
-    rows = await repository.find_lots(tx, {(lot.item_id, lot.code) for lot in named})
-    stored = {(row["item_id"], row["code"]): row for row in rows}
-    missing = [lot for lot in named if (lot.item_id, lot.code) not in stored]
+    rows = await repository.find_lots(tx, {lot.key for lot in named})
+    stored = {(row["item_id"], row["code"].lower()): row for row in rows}
+    missing = [lot for lot in named if lot.key not in stored]
     if missing:
         raise Invalid(
             [UNKNOWN_REFERENCE.at(lot.pointer, kind="lot", reference=lot.code) for lot in missing]
@@ -56,7 +63,7 @@ async def find(tx: Tx, named: Sequence[NamedLot]) -> LotIds:
 def _check_expiry(named: Sequence[NamedLot], stored: dict[tuple[UUID, str], date | None]) -> None:
     broken: list[FieldError] = []
     for lot in named:
-        known = stored[lot.item_id, lot.code]
+        known = stored[lot.key]
         if lot.expires_on is not None and lot.expires_on != known:
             broken.append(
                 errors.LOT_EXPIRY_DIFFERS.at(

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scm_api.core.db import (
@@ -57,7 +57,7 @@ class Lot(Identified, Base):
 
     __table_args__ = (
         same_organization("item_id", "item"),
-        UniqueConstraint("organization_id", "item_id", "code"),
+        Index("uq_lot_code", "organization_id", "item_id", text("lower(code)"), unique=True),
     )
 
 
@@ -70,7 +70,7 @@ class StockDocument(Identified, Base):
     # no number series of their own: its lock would make everybody who posts wait for each other.
     external_ref: Mapped[str | None] = mapped_column(String(64))
     type: Mapped[str] = mapped_column(String(32))
-    reason: Mapped[str] = mapped_column(String(200), server_default="")
+    reason: Mapped[str] = mapped_column(String(2000), server_default="")
     reference_type: Mapped[str | None] = mapped_column(String(32))
     reference_id: Mapped[UUID | None]
     reference: Mapped[str | None] = mapped_column(String(64))

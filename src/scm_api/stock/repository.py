@@ -199,7 +199,7 @@ async def upsert_lots(
         select $1, l.id, l.item_id, l.code, l.expires_on
         from unnest($2::uuid[], $3::uuid[], $4::text[], $5::date[])
              as l(id, item_id, code, expires_on)
-        on conflict (organization_id, item_id, code) do update
+        on conflict (organization_id, item_id, lower(code)) do update
           set expires_on = coalesce(lot.expires_on, excluded.expires_on)
         returning id, item_id, code, expires_on
         """,
@@ -217,7 +217,7 @@ async def find_lots(tx: Tx, keys: Collection[tuple[UUID, str]]) -> list[asyncpg.
         """
         select l.id, l.item_id, l.code, l.expires_on
         from unnest($2::uuid[], $3::text[]) as k(item_id, code)
-        join lot l on l.organization_id = $1 and l.item_id = k.item_id and l.code = k.code
+        join lot l on l.organization_id = $1 and l.item_id = k.item_id and lower(l.code) = k.code
         """,
         tx.organization_id,
         [key[0] for key in keys],

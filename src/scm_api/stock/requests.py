@@ -181,7 +181,7 @@ def _line(
         quantity=quantity,
         from_location_id=here if source == policy.HERE else outside[source],
         to_location_id=there if destination == policy.HERE else outside[destination],
-        lot_id=None if line.lot is None else ids[row["item_id"], line.lot.code],
+        lot_id=None if line.lot is None else ids[row["item_id"], line.lot.code.lower()],
         from_status=from_status,
         to_status=to_status,
         unit_cost=line.unit_cost,

@@ -1,5 +1,6 @@
 """Use cases of the ledger: post, reverse, expect, and tell where everything is."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -106,13 +107,24 @@ async def _record_shortages(
                 quantity=quantity - available[item_id, warehouse_id],
                 occurred_at=document.occurred_at,
                 source="refused_issue",
-                source_ref=tx.idempotency_key or document.external_ref,
+                source_ref=_refusal_ref(tx, document),
                 reference=document.reference,
             )
             for (item_id, warehouse_id) in available
             if (quantity := asked[item_id, warehouse_id]) > available[item_id, warehouse_id]
         ],
     )
+
+
+def _refusal_ref(tx: Tx, document: NewDocument) -> str | None:
+    """Names a refused request, so that its retries count once: the same caller, the same key and
+    the same lines. None without a key: then every attempt is a demand of its own."""
+    key = tx.idempotency_key or document.external_ref
+    if key is None:
+        return None
+    asked = [(str(line.item_id), str(line.quantity)) for line in document.lines]
+    named = repr((str(tx.principal.id), key, asked)).encode()
+    return hashlib.sha256(named).hexdigest()
 
 
 async def post_movements(tx: Tx, document: NewDocument) -> PostedDocument:
@@ -150,6 +162,8 @@ def _check_time(tx: Tx, occurred_at: datetime) -> None:
 
 def _check_places(document: NewDocument, known: dict[UUID, Place]) -> None:
     found: list[FieldError] = []
+    gives: set[tuple[UUID, UUID | None]] = set()
+    takes: set[tuple[UUID, UUID | None]] = set()
     for line in document.lines:
         missing = {line.from_location_id, line.to_location_id} - known.keys()
         if missing:
@@ -157,6 +171,16 @@ def _check_places(document: NewDocument, known: dict[UUID, Place]) -> None:
             found.append(UNKNOWN_REFERENCE.at(line.pointer, kind="location", reference=reference))
         elif (line.from_location_id, line.from_status) == (line.to_location_id, line.to_status):
             found.append(errors.SAME_PLACE.at(line.pointer))
+        else:
+            source = known[line.from_location_id].warehouse_id
+            target = known[line.to_location_id].warehouse_id
+            if source != target:
+                # What a line takes is worth the average before the document; a position that gives
+                # and takes in one document would have no such thing.
+                gives.add((line.item_id, source))
+                takes.add((line.item_id, target))
+                if (line.item_id, source) in takes or (line.item_id, target) in gives:
+                    found.append(errors.GIVES_AND_TAKES.at(line.pointer))
     if found:
         raise Invalid(found)
 
@@ -167,9 +191,6 @@ def _refused(
     shortfalls, broken, changed = [], [], False
     for row in rows:
         line = document.lines[row["line_no"] - 1]
-        warehouse = known[line.from_location_id].warehouse_id
-        assert warehouse is not None  # only places of ours can run short
-        available = max(row["available"], Decimal(0))
         if row["problem"] == "quantity_changed":
             changed = True
             broken.append(
@@ -180,6 +201,9 @@ def _refused(
                 )
             )
             continue
+        warehouse = known[line.from_location_id].warehouse_id
+        assert warehouse is not None  # only places of ours can run short
+        available = max(row["available"], Decimal(0))
         shortfalls.append(
             Shortfall(line, warehouse, row["problem"], available, max(row["on_hand"], Decimal(0)))
         )

@@ -12,6 +12,7 @@ from scm_api.core.problems import ProblemError
 from scm_api.core.schemas import (
     Code,
     Currency,
+    ItemKey,
     ItemLink,
     ItemReference,
     Link,
@@ -22,6 +23,7 @@ from scm_api.core.schemas import (
     Read,
     Reference,
     Strict,
+    SupplierKey,
     UnitPrice,
 )
 from scm_api.suppliers.schemas import FIRST_DAY, Day, LeadTimeDays
@@ -187,7 +189,9 @@ class SupplierItemList(Page[SupplierItemOffer]):
 class OfferParams(PageParams):
     """The order to price: `quantity` on a day."""
 
-    is_active: bool | None = None
+    is_active: bool | None = Field(
+        default=None, description="Only sources that planning may (not) choose."
+    )
     quantity: Quantity | None = Field(
         default=None, description="Base units; the least the supplier sells if absent."
     )
@@ -197,12 +201,8 @@ class OfferParams(PageParams):
 class SupplierItemFilter(OfferParams):
     """Which supplier-items to list."""
 
-    item: str | None = Field(
-        default=None,
-        max_length=120,
-        description="Only sources of this item: a UUID, `sku=...` or `ref=system:reference`.",
-        examples=["sku=SKU-1001"],
-    )
+    item: ItemKey | None = None
+    supplier: SupplierKey | None = None
 
 
 class SupplierItemResult(Read):

@@ -32,8 +32,8 @@ async def find(
 
 async def list_suppliers(tx: Tx, wanted: SupplierFilter) -> PageOf:
     statement = select(Supplier).where(Supplier.organization_id == tx.organization_id)
-    if wanted.status is not None:
-        statement = statement.where(Supplier.status == wanted.status)
+    if wanted.status:
+        statement = statement.where(Supplier.status.in_(wanted.status))
     if wanted.q:
         part = wanted.q
         statement = statement.where(
@@ -93,8 +93,8 @@ async def list_shutdowns(tx: Tx, supplier_id: UUID, wanted: ShutdownFilter) -> P
         SupplierShutdown.organization_id == tx.organization_id,
         SupplierShutdown.supplier_id == supplier_id,
     )
-    if wanted.ends_from is not None:
-        statement = statement.where(SupplierShutdown.ends_on >= wanted.ends_from)
+    if wanted.ends_on_gte is not None:
+        statement = statement.where(SupplierShutdown.ends_on >= wanted.ends_on_gte)
     order = [(SupplierShutdown.starts_on, False), (SupplierShutdown.id, False)]
     return await pages.page(tx, statement, wanted, order)
 

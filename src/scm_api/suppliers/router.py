@@ -235,7 +235,7 @@ async def summarize_lead_times(
     "",
     name="list",
     summary="List sources of items",
-    **operation("suppliers:read", errors=[NotFound]),
+    **operation("suppliers:read"),
 )
 async def list_sources(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[SupplierItemFilter, Query()]

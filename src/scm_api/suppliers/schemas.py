@@ -19,7 +19,18 @@ from pydantic import (
 from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
 from scm_api.core.rules import broken
-from scm_api.core.schemas import Code, Currency, ItemLink, Name, Note, Number, Page, Read, Strict
+from scm_api.core.schemas import (
+    Code,
+    Currency,
+    ItemKey,
+    ItemLink,
+    Name,
+    Note,
+    Number,
+    Page,
+    Read,
+    Strict,
+)
 from scm_api.items.models import Item
 from scm_api.suppliers.models import LeadTimeObservation
 
@@ -144,7 +155,9 @@ class SupplierList(Page[SupplierRead]):
 class SupplierFilter(PageParams):
     """Which suppliers to list."""
 
-    status: SupplierStatus | None = None
+    status: list[SupplierStatus] = Field(
+        default_factory=list, max_length=3, description="Only suppliers in one of these states."
+    )
     q: str | None = Field(default=None, max_length=100, description="Part of the code or a name.")
 
 
@@ -182,7 +195,7 @@ class ShutdownList(Page[ShutdownRead]):
 class ShutdownFilter(PageParams):
     """Which shut-downs to list."""
 
-    ends_from: Day | None = Field(default=None, description="Only those that end on or after.")
+    ends_on_gte: Day | None = Field(default=None, description="Ending on this day or later.")
 
 
 class LeadTimeRead(Read):
@@ -212,11 +225,7 @@ class LeadTimeList(Page[LeadTimeRead]):
 class LeadTimeFilter(PageParams):
     """Which observed lead times to list."""
 
-    item: str | None = Field(
-        default=None,
-        max_length=120,
-        description="Only of this item: a UUID, `sku=SKU-1001` or `ref=system:reference`.",
-    )
+    item: ItemKey | None = None
 
 
 class LeadTimeSummary(Read):

@@ -176,8 +176,7 @@ async def remove_shutdown(tx: Tx, key: str, shutdown_id: UUID) -> None:
 async def list_lead_times(tx: Tx, key: str, wanted: LeadTimeFilter) -> PageOf:
     """(observation, item) rows of a supplier, newest first. Raises `NotFound`."""
     supplier = await get(tx, key)
-    item = None if wanted.item is None else await items.get(tx, wanted.item)
-    item_id = None if item is None else item.id
+    item_id = await items.filter_id(tx, wanted.item)
     return await repository.list_lead_times(tx, supplier.id, item_id, wanted)
 
 

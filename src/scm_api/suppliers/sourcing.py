@@ -100,10 +100,13 @@ async def list_of_supplier(tx: Tx, supplier_key: str, wanted: OfferParams) -> Pa
 
 
 async def list_all(tx: Tx, wanted: SupplierItemFilter) -> PageOf:
-    """Supplier-items by SKU and priority; of one item if asked. Raises `NotFound`."""
-    item = None if wanted.item is None else await items.get(tx, wanted.item)
-    item_id = None if item is None else item.id
-    return await item_repository.list_supplier_items(tx, wanted, item_id=item_id)
+    """Supplier-items by SKU and priority; of one item or supplier if asked. Raises `Invalid`."""
+    return await item_repository.list_supplier_items(
+        tx,
+        wanted,
+        supplier_id=await service.filter_id(tx, wanted.supplier),
+        item_id=await items.filter_id(tx, wanted.item),
+    )
 
 
 async def _write(

@@ -120,10 +120,3 @@ class ProblemKindList(Read):
     """The registry of problem codes."""
 
     data: list[ProblemKind]
-
-
-class Health(Read):
-    """State of the process."""
-
-    status: Literal["ok", "unavailable"]
-    checks: dict[str, str] = Field(default_factory=dict)

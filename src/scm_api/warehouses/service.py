@@ -148,7 +148,7 @@ async def add_location(tx: Tx, key: str, body: LocationCreate) -> Location:
 
 
 async def change_location(
-    tx: Tx, key: str, location_key: str, body: LocationPatch, if_match: int | None
+    tx: Tx, key: str, location_key: str, body: LocationPatch, if_match: Versions | None
 ) -> Location:
     """Change a location. Raises `NotFound`, `VersionMismatch`, `LocationInUse`."""
     warehouse = await get(tx, key)
