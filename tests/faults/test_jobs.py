@@ -163,7 +163,7 @@ async def test_what_a_job_violates_is_its_problem(api: Client) -> None:
     await _run(api, job_id)
     failed = await _job(api, job_id)
     assert (failed["status"], failed["error"]["status"]) == ("failed", 409)
-    assert failed["error"]["title"] == "Already exists"
+    assert failed["error"]["title"] == "Conflict"
 
 
 async def test_why_a_job_failed_is_told_in_the_language_of_who_asks(api: Client) -> None:
@@ -172,13 +172,13 @@ async def test_why_a_job_failed_is_told_in_the_language_of_who_asks(api: Client)
     await _run(api, job_id)
     for path in (f"/v1/jobs/{job_id}", "/v1/jobs"):
         for header, language, title in (
-            ("en", "en", "Already exists"),
-            ("zh-CN,zh;q=0.9", "zh-CN", "已存在"),
+            ("en", "en", "Conflict"),
+            ("zh-CN,zh;q=0.9", "zh-CN", "冲突"),
         ):
             response = await api.get(path, headers={"Accept-Language": header})
             shown = response.json()
             error = (shown["data"][0] if "data" in shown else shown)["error"]
-            assert (error["title"], error["code"]) == (title, "duplicate")
+            assert (error["title"], error["code"]) == (title, "conflict")
             assert response.headers["content-language"] == language
             assert response.headers["vary"] == "Accept-Language"
 

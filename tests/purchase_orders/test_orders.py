@@ -251,7 +251,7 @@ async def test_the_supplier_answers_line_by_line(api: Client) -> None:
         {"line_no": 1, "quantity": "61"},
         {"line_no": 1, "answer": "rejected", "confirmed_on": DAY},
     ]
-    body = {"lines": bad, "version": order["version"]}
+    body = {"lines": bad, "version": accepted["version"]}
     refused = await api.post(f"{ORDERS}/{order['id']}/confirm", body)
     assert problem_codes(refused) == [
         "unknown_line",

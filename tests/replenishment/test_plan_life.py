@@ -21,14 +21,14 @@ PLANS = "/v1/replenishment/plans"
 CONVERT = "/v1/replenishment/suggestions/convert"
 
 
-async def _company(api: Client, *skus: str, left: int = 100, **supplier: Any) -> Company:
+async def _company(api: Client, *skus: str, left: int = 100, days: int = 12) -> Company:
     """Ten a day of every item; a supplier of all of them needs eight days."""
     company = await Company.found(api)
-    await company.supplier("S-1", 8, **supplier)
+    await company.supplier("S-1", 8)
     for sku in skus or ("A",):
         await company.item(sku)
         await company.source("S-1", sku)
-        await company.stocked(sku, left, [10] * 12)
+        await company.stocked(sku, left, [10] * days)
     return company
 
 
@@ -110,7 +110,7 @@ async def test_the_feed_of_others_goes_on_while_a_plan_is_made(
 ) -> None:
     monkeypatch.setattr(service, "BLOCK", 1)
     await _company(api, "A", "B", "C")
-    seen = []
+    seen: list[int] = []
 
     async def happen() -> None:
         number = len(seen) + 1
@@ -157,7 +157,13 @@ async def test_a_plan_outlives_its_job(api: Client, admin: asyncpg.Connection) -
     await _purge(api, admin)
     assert (await api.ok("GET", PLANS))["data"] == before
     failed = await api.ok("GET", f"{PLANS}/{failing.json()['plan_id']}")
-    assert failed["error"]["code"] == "internal_error"
+    assert (failed["error"]["code"], failed["error"]["title"]) == (
+        "internal_error",
+        "Internal error",
+    )
+    in_chinese = {"Accept-Language": "zh-CN"}
+    spoken = await api.get(f"{PLANS}/{failed['id']}", headers=in_chinese)
+    assert spoken.json()["error"]["title"] == "内部错误"
     assert (await api.ok("GET", f"{PLANS}/{made['id']}"))["summary"] == made["summary"]
     listed = await api.ok("GET", PLANS, params={"status": ["failed", "succeeded"]})
     assert [p["status"] for p in listed["data"]] == ["failed", "succeeded"]
@@ -188,9 +194,9 @@ async def test_a_price_in_another_currency_is_no_cost_in_the_books(api: Client) 
     await company.stocked("NONE", 20, [10] * 12, cost="3")
     plan = await company.plan()
     rows = (await api.ok("GET", f"{PLANS}/{plan['id']}/lines"))["data"]
-    currency = {row["item"]["sku"]: row["currency"] for row in rows}
-    assert currency == {"HOME": "CNY", "AWAY": "USD", "BOTH": "USD", "NONE": "CNY"}
-    costs = {sku: float((await company.explain(sku))["inputs"]["unit_cost"]) for sku in currency}
+    shown = {row["item"]["sku"]: row["currency"] for row in rows}
+    assert shown == {"HOME": "CNY", "AWAY": "USD", "BOTH": "USD", "NONE": "CNY"}
+    costs = {sku: float((await company.explain(sku))["inputs"]["unit_cost"]) for sku in shown}
     assert costs == {"HOME": 7, "AWAY": 0, "BOTH": 4, "NONE": 3}
     found = {row["item"]["sku"]: row for row in await company.suggestions()}
     assert (found["AWAY"]["currency"], float(found["AWAY"]["unit_price"])) == ("USD", 7)
@@ -198,7 +204,7 @@ async def test_a_price_in_another_currency_is_no_cost_in_the_books(api: Client) 
 
 
 async def test_a_shut_down_ahead_brings_the_order_day_forward(api: Client) -> None:
-    company = await _company(api, left=200)
+    company = await _company(api, left=200, days=30)
     plan = await company.plan()
     (line,) = (await api.ok("GET", f"{PLANS}/{plan['id']}/lines"))["data"]
     assert (line["outcome"], line["order_on"]) == ("above_reorder_point", company.on(7))
@@ -263,10 +269,10 @@ async def test_an_explanation_speaks_both_languages_and_names_its_spread(api: Cl
 async def test_many_shortages_and_plans_say_that_they_are_many(api: Client) -> None:
     company = await Company.found(api)
     await company.item("A")
-    line = {"item": {"sku": "A"}, "warehouse": WAREHOUSE, "quantity": "1"}
-    response = await api.post("/v1/shortages", {"lines": [line]})
+    place = {"item": {"sku": "A"}, "warehouse": WAREHOUSE}
+    response = await api.post("/v1/shortages", {"lines": [{**place, "quantity": "1"}]})
     assert response.status_code == 200
-    row = {**{k: line[k] for k in ("item", "warehouse")}, "day": company.on(3), "quantity": "4"}
+    row = {**place, "day": company.on(3), "quantity": "4"}
     await api.ok("PUT", "/v1/sales-plans/bulk", json={"rows": [row]})
     span = {"from": company.on(0), "to": company.on(9)}
     assert (await api.ok("DELETE", "/v1/sales-plans", params=span))["deleted"] == 1

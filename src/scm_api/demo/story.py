@@ -102,7 +102,7 @@ class Story:
     async def _show_suggestions(self) -> None:
         """The most urgent suggestions, and how the first of them came about."""
         async with self.world.transaction() as tx:
-            page = await suggestions.list_all(tx, SuggestionFilter(status="open", limit=500))
+            page = await suggestions.list_all(tx, SuggestionFilter(status=["open"], limit=500))
             found = sorted(page.rows, key=lambda row: (row[0].stockout_on or date.max, row[1].sku))
             explained = await suggestions.explain(tx, found[0][0].id)
         rows = [

@@ -16,7 +16,7 @@ from scm_api.replenishment.safety_stock import (
     Distribution,
     choose_distribution,
     protection_demand,
-    safety_stock,
+    service_curve,
 )
 from scm_api.replenishment.suggestion_schemas import (
     CurvePoint,
@@ -72,15 +72,17 @@ def curve(ask: SafetyStockAsk) -> SafetyStockAnswer:
     protection = protection_demand(
         *(np.array([value]) for value in (mean, sd, lead, lead_sd, review))
     )
-    levels = np.array([float(level) for level in ask.service_levels])
-    repeated = type(protection)(
-        np.repeat(protection.mean, levels.size), np.repeat(protection.sd, levels.size)
-    )
-    rule = np.full(levels.size, SERVICE_RULES[ask.service_rule], dtype=np.int8)
-    is_count = np.full(levels.size, ask.is_count)
-    lot = np.full(levels.size, float(ask.order_quantity or 1))
-    found = safety_stock(repeated, levels, rule, lot, is_count)
     cost, rate = float(ask.unit_cost), float(ask.holding_rate)
+    found = service_curve(
+        protection,
+        np.array([float(level) for level in ask.service_levels]),
+        np.array([SERVICE_RULES[ask.service_rule]], dtype=np.int8),
+        np.array([float(ask.order_quantity or 1)]),
+        np.array([ask.is_count]),
+        unit_cost=np.array([cost]),
+        holding_rate=np.array([rate]),
+    )
+    usual, spread = float(protection.mean[0]), float(protection.sd[0])
     kind = choose_distribution(protection.mean, protection.sd, np.array([ask.is_count]))
     return SafetyStockAnswer(
         inputs={
@@ -102,13 +104,15 @@ def curve(ask: SafetyStockAsk) -> SafetyStockAnswer:
         curve=[
             CurvePoint(
                 service_level=level,
-                safety_factor=_number(found.safety_factor[n]),
-                safety_stock=_number(found.safety_stock[n]),
-                reorder_point=_number(found.reorder_point[n]),
-                value=_number(found.safety_stock[n] * cost),
-                annual_holding_cost=_number(found.safety_stock[n] * cost * rate),
+                safety_factor=_number(units / spread if spread > 0 else 0.0),
+                safety_stock=_number(units),
+                reorder_point=_number(usual + units),
+                value=_number(found.value[n, 0]),
+                annual_holding_cost=_number(found.annual_holding_cost[n, 0]),
             )
-            for n, level in enumerate(ask.service_levels)
+            for n, (level, units) in enumerate(
+                zip(ask.service_levels, found.safety_stock[:, 0], strict=True)
+            )
         ],
         formulas=FORMULAS,
     )

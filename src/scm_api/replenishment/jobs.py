@@ -5,6 +5,7 @@ from typing import Any
 from scm_api.core.db import is_connection_lost, is_transient, problem_for
 from scm_api.core.errors import InternalError, Problem
 from scm_api.core.jobs import Canceled, Work, job
+from scm_api.core.language import LANGUAGES
 from scm_api.core.tx import Tx
 from scm_api.replenishment import service
 
@@ -23,8 +24,10 @@ async def make_plan(tx: Tx, work: Work) -> dict[str, Any]:
         if not (is_transient(error) or is_connection_lost(error)):
             await tx.driver.execute("rollback")
             problem = error if isinstance(error, Problem) else problem_for(error)
-            reason = (problem or InternalError()).body(
-                "en", f"/v1/jobs/{work.job_id}", str(work.job_id)
-            )
+            where = f"/v1/jobs/{work.job_id}"
+            reason: dict[str, Any] = {
+                language: (problem or InternalError()).body(language, where, str(work.job_id))
+                for language in LANGUAGES
+            }
             await service.end(work, "failed", reason)
         raise

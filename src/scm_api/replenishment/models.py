@@ -83,8 +83,8 @@ class ReplenishmentPolicy(Versioned, Base):
 
 
 class ReplenishmentPlan(Identified, Base):
-    """One planning run: what it looked at and what came out. Its state is that of its job as long as
-    there is one; the row tells it afterwards, so a plan outlives its job."""
+    """One planning run: what it looked at and what came out. Its state is that of its job, which is
+    forgotten earlier; then the row tells how the plan ended."""
 
     __tablename__ = "replenishment_plan"
 
@@ -95,6 +95,7 @@ class ReplenishmentPlan(Identified, Base):
     created_by: Mapped[str]
     completed_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(16), server_default="queued")
+    # As the job keeps it: {"en": {...}, "zh-CN": {...}}.
     error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     timings: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import Path, Query
 
 from scm_api.core.errors import NotFound
-from scm_api.core.http import OpenTx, ReplyTo, operation, router
+from scm_api.core.http import OpenTx, ReplyLanguage, ReplyTo, operation, router
+from scm_api.core.language import Language
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.replenishment import calculator, policy_service, service, suggestion_service
 from scm_api.replenishment.explanation_schemas import Explanation
@@ -113,20 +114,24 @@ async def create_plan(tx: OpenTx, reply: ReplyTo, body: PlanCreate) -> PlanAccep
     )
 
 
-def _plan_read(row: Any) -> PlanRead:
+def _plan_read(row: Any, language: Language) -> PlanRead:
     plan, status, error = row
     names = PlanRead.model_fields.keys() - {"status", "error"}
-    return PlanRead(**{name: getattr(plan, name) for name in names}, status=status, error=error)
+    return PlanRead(
+        **{name: getattr(plan, name) for name in names},
+        status=status,
+        error=None if error is None else error[language],
+    )
 
 
 @replenishment.get("/plans", summary="List plans", **operation("replenishment:read"))
 async def list_plans(
-    tx: OpenTx, reply: ReplyTo, wanted: Annotated[PlanFilter, Query()]
+    tx: OpenTx, reply: ReplyTo, language: ReplyLanguage, wanted: Annotated[PlanFilter, Query()]
 ) -> PlanList:
     """Plans, newest first."""
     page = await service.list_plans(tx, wanted)
     reply.next_page(page.next_cursor)
-    return PlanList(**page.body([_plan_read(row[:3]) for row in page.rows]))
+    return PlanList(**page.body([_plan_read(row[:3], language) for row in page.rows]))
 
 
 @replenishment.get(
@@ -134,10 +139,10 @@ async def list_plans(
     summary="Read a plan",
     **operation("replenishment:read", errors=[NotFound]),
 )
-async def get_plan(tx: OpenTx, reply: ReplyTo, plan: PlanId) -> PlanRead:
+async def get_plan(tx: OpenTx, reply: ReplyTo, language: ReplyLanguage, plan: PlanId) -> PlanRead:
     """What a plan looked at, how long each phase took, and what came out."""
     found = await service.get(tx, plan)
-    read = _plan_read(found)
+    read = _plan_read(found, language)
     if read.status in ("queued", "running"):
         reply.retry_after(1)
     return read
