@@ -151,6 +151,8 @@ begin
       p.last_unit_cost,
       sum(l.quantity) filter (where l.leaves) over (
         partition by l.item_id, l.from_warehouse order by l.line_no) as taken,
+      sum(l.quantity) filter (where l.enters) over (
+        partition by l.item_id, l.to_warehouse order by l.line_no) as entered,
       -- A reversal takes out what it brought in, where that much quantity and value is still there.
       sum(l.quantity) over source < p.on_hand + p.in_transit
         and sum(l.line_value) over source <= p.value as can_take_back
@@ -167,8 +169,15 @@ begin
           -- who takes the last unit takes the last cent.
           stock_share(c.taken, c.stock_quantity, c.stock_value, c.last_unit_cost)
           - stock_share(c.taken - c.quantity, c.stock_quantity, c.stock_value, c.last_unit_cost)
-        when c.enters and c.from_warehouse is null and c.unit_cost is not null then
-          round(c.quantity * c.unit_cost, 4)
+        when c.enters and c.from_warehouse is null then
+          -- What fills stock that is below zero is worth what that was taken out for; only what is
+          -- left of the line enters at its cost.
+          stock_fill(c.entered, c.stock_quantity, c.stock_value)
+          - stock_fill(c.entered - c.quantity, c.stock_quantity, c.stock_value)
+          + round(coalesce(c.unit_cost, c.average, 0) * (
+              c.quantity - greatest(0, least(c.entered, -c.stock_quantity)
+                                       - greatest(least(c.entered - c.quantity,
+                                                        -c.stock_quantity), 0))), 4)
         else round(c.quantity * coalesce(c.average, 0), 4)
       end) as value
     from costed c
@@ -195,11 +204,12 @@ begin
   ), moved as (
     select v.item_id, v.from_warehouse as warehouse_id, -v.quantity as change,
            v.from_status as status, v.from_transit as is_transit,
-           case when v.leaves then -v.value else 0 end as value, false as enters
+           case when v.leaves then -v.value else 0 end as value, false as enters, 0 as cost
     from valued v where v.from_warehouse is not null
     union all
     select v.item_id, v.to_warehouse, v.quantity, v.to_status, v.to_transit,
-           case when v.enters then v.value else 0 end, v.enters
+           case when v.enters then v.value else 0 end, v.enters,
+           coalesce(v.unit_cost * v.quantity, v.value)
     from valued v where v.to_warehouse is not null
   )
   update stock_position p
@@ -213,7 +223,7 @@ begin
            coalesce(sum(m.change) filter (where m.status = 'unrestricted' and not m.is_transit), 0)
              as unrestricted,
            coalesce(sum(m.change) filter (where m.is_transit), 0) as in_transit,
-           sum(m.value) filter (where m.enters) as entered_value,
+           sum(m.cost) filter (where m.enters) as entered_value,
            sum(m.change) filter (where m.enters) as entered_quantity
     from moved m group by m.item_id, m.warehouse_id
   ) c
@@ -236,8 +246,18 @@ returns numeric language sql immutable as $$
   select case
     when taken <= 0 then 0
     when quantity <= 0 then round(taken * last_cost, 4)
-    when taken < quantity then round(value * taken / quantity, 4)
-    else value + round((taken - quantity) * last_cost, 4)
+    when taken < quantity then round(greatest(value, 0) * taken / quantity, 4)
+    else greatest(value, 0) + round((taken - quantity) * last_cost, 4)
+  end
+$$;
+
+-- The value of the first `entered` units that fill a stock below zero.
+create function stock_fill(entered numeric, quantity numeric, value numeric)
+returns numeric language sql immutable as $$
+  select case
+    when quantity >= 0 or entered <= 0 then 0
+    when entered < -quantity then round(greatest(-value, 0) * entered / -quantity, 4)
+    else greatest(-value, 0)
   end
 $$;
 

@@ -34,7 +34,7 @@ async def test_behind_a_pooler_no_statement_outlives_its_use_or_shares_its_name(
     first, second = await connect_args("transaction"), await connect_args("transaction")
     for seen in (first, second):
         assert seen["statement_cache_size"] == 0
-        assert seen["prepared_statement_cache_size"] == "0"
+        assert int(seen["prepared_statement_cache_size"]) == 0
         assert seen["server_settings"] == {}, "a pooler refuses start-up parameters"
     name: Callable[[], str] = first["prepared_statement_name_func"]
     other: Callable[[], str] = second["prepared_statement_name_func"]

@@ -363,3 +363,23 @@ async def test_times_at_the_ends_of_the_calendar_are_refused_by_name(api: Client
         response = await api.post("/v1/stock-movements", body)
         assert response.status_code == 422, when
         assert response.json()["errors"][0]["pointer"] == "#/occurred_at", when
+
+
+async def test_what_fills_negative_stock_enters_at_what_was_taken(api: Client) -> None:
+    await company(api)
+    shop = {"code": "SHOP", "name": "Shop", "allows_negative_stock": True}
+    await api.ok("POST", "/v1/warehouses", json=shop)
+
+    async def post(kind: str, quantity: str, **more: str) -> None:
+        body = {"type": kind, "lines": [line("A", quantity, "SHOP", **more)]}
+        await api.ok("POST", "/v1/stock-movements", json=body)
+
+    await post("opening", "1", unit_cost="100")
+    await post("sales_issue", "10")
+    await post("opening", "4", unit_cost="1")
+    await post("opening", "6", unit_cost="1")
+    now = await position(api, "A", "SHOP")
+    assert (now["on_hand"], now["value"]) == ("1.0000", "1.0000")
+    await post("sales_issue", "1")
+    assert (await position(api, "A", "SHOP"))["value"] == "0.0000"
+    await assert_sound(api)

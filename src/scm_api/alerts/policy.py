@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -79,11 +80,11 @@ class Figures:
     supplier: str | None = None
     lead_time_days: int | None = None
 
-    @property
+    @cached_property
     def on_order(self) -> Decimal:
         return sum((arrival.quantity for arrival in self.arrivals), ZERO)
 
-    @property
+    @cached_property
     def position(self) -> Decimal:
         """Available plus everything ordered."""
         return self.available + self.on_order

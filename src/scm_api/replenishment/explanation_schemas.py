@@ -63,7 +63,7 @@ class ExplainedInputs(Read):
     horizon_days: int
 
 
-class ExplainedService(Read):
+class ExplainedLevel(Read):
     """How the service level becomes a safety factor."""
 
     distribution: Literal["normal", "gamma", "poisson", "negative_binomial"]
@@ -209,7 +209,7 @@ class Explanation(Read):
     arrives_on: date | None
     method: Method
     inputs: ExplainedInputs
-    service: ExplainedService
+    service: ExplainedLevel
     steps: list[ExplainedStep] = Field(description="In order.")
     rounding: list[ExplainedRounding]
     price_breaks: ExplainedPriceBreaks

@@ -62,9 +62,11 @@ where (coalesce(h.on_hand, 0), coalesce(h.unrestricted, 0), coalesce(h.in_transi
    or p.reserved > greatest(p.unrestricted, 0)
 """
 _WORTHLESS = """
-select item_id, warehouse_id as place, '0 units' as ledger, format('worth %s', value) as derived
+select item_id, warehouse_id as place, format('%s units', on_hand + in_transit) as ledger,
+       format('worth %s', value) as derived
 from stock_position
-where organization_id = $1 and on_hand + in_transit = 0 and value <> 0
+where organization_id = $1 and (on_hand + in_transit = 0 and value <> 0
+       or on_hand + in_transit > 0 and value < 0)
   and not exists (
     select from stock_balance b where b.organization_id = $1
       and b.item_id = stock_position.item_id and b.is_negative_allowed)
@@ -88,7 +90,7 @@ async def audit(tx: Tx) -> list[Finding]:
     for check, sql in (
         ("balance = sum of movements", _BALANCES),
         ("position = sum of movements, in quantity and value", _POSITIONS),
-        ("no quantity, no value", _WORTHLESS),
+        ("a value only with a quantity, and never below zero", _WORTHLESS),
     ):
         for row in await tx.fetch(sql, tx.organization_id):
             found.append(
