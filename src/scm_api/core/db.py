@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Numeric, text
@@ -93,9 +93,10 @@ class Database:
         if behind_pooler:
             # A pooler refuses start-up parameters it does not know; roles set them instead.
             connect_args["server_settings"] = {}
-            # The driver counts its prepared statements from 1 on every connection, and one server
-            # connection serves many of them: names of its own for each keep them apart.
-            connect_args["prepared_statement_name_func"] = lambda: f"scm_{uuid4().hex}"
+            # A server connection serves many of ours in turn: numbered statements of two processes
+            # would clash on it, and unique ones would pile up there. Without a name, a statement is
+            # parsed, bound and run in one message, and the next one takes its place.
+            connect_args["prepared_statement_name_func"] = lambda: ""
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+asyncpg://", url)

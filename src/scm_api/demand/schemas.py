@@ -120,7 +120,7 @@ class SalesPlanFilter(PageParams):
 
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
-    kind: PlanKind | None = None
+    kind: PlanKind | None = Field(default=None, description="Both if absent.")
     from_on: date | None = Field(default=None, alias="from", description="First day.")
     to_on: date | None = Field(default=None, alias="to", description="Last day, included.")
 
@@ -132,5 +132,5 @@ class SalesPlanRange(Strict):
     to_on: date = Field(alias="to", description="Last day, included.", examples=["2030-06-30"])
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
-    kind: PlanKind | None = None
+    kind: PlanKind | None = Field(default=None, description="Both if absent.")
     source: Name | None = Field(default=None, description="Only days of this version.")

@@ -123,7 +123,7 @@ class PolicyList(Page[PolicyRead]):
 class PolicyFilter(PageParams):
     """Which policies to list."""
 
-    scope: PolicyScope | None = None
+    scope: PolicyScope | None = Field(default=None, description="Policies of this scope only.")
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
 

@@ -174,7 +174,9 @@ class PlanLineRead(Read):
 class PlanFilter(PageParams):
     """Which plans to list."""
 
-    status: list[PlanStatus] = Field(default_factory=list, max_length=5)
+    status: list[PlanStatus] = Field(
+        default_factory=list, max_length=5, description="Any of these; all if absent."
+    )
 
 
 class PlanLineList(Page[PlanLineRead]):
@@ -184,7 +186,9 @@ class PlanLineList(Page[PlanLineRead]):
 class PlanLineFilter(PageParams):
     """Which lines to list."""
 
-    outcome: list[OutcomeName] = Field(default_factory=list, max_length=6)
+    outcome: list[OutcomeName] = Field(
+        default_factory=list, max_length=6, description="Any of these; all if absent."
+    )
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
 

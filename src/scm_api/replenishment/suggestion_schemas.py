@@ -84,14 +84,16 @@ class SuggestionSelection(Strict):
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
     supplier: SupplierKey | None = None
-    plan_id: UUID | None = None
+    plan_id: UUID | None = Field(default=None, description="Made or renewed by this plan.")
     needed_on_lte: date | None = Field(default=None, description="Needed on or before this day.")
 
 
 class SuggestionFilter(PageParams, SuggestionSelection):
     """Which suggestions to list."""
 
-    status: list[SuggestionStatus] = Field(default_factory=list, max_length=5)
+    status: list[SuggestionStatus] = Field(
+        default_factory=list, max_length=5, description="Any of these; all if absent."
+    )
 
 
 class Accept(Strict):

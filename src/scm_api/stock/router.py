@@ -160,7 +160,7 @@ async def projection(
     warehouse: Annotated[
         str, Query(max_length=80, description="A UUID or `code=WH-1`.", examples=["code=WH-1"])
     ],
-    days: Annotated[int, Query(ge=1, le=365)] = 60,
+    days: Annotated[int, Query(ge=1, le=365, description="How many days to look ahead.")] = 60,
 ) -> ProjectionRead:
     """Availability by day: today's, plus arrivals when due, less mean demand."""
     return await views.project(tx, item, warehouse, days)

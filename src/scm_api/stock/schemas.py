@@ -211,9 +211,11 @@ class LedgerFilter(PageParams):
     warehouse: str | None = Field(
         default=None, max_length=80, description="`WH-1`, `code=...`, `ref=...` or a UUID."
     )
-    type: list[MovementType] | None = None
-    occurred_at_gte: Instant | None = None
-    occurred_at_lt: Instant | None = None
+    type: list[MovementType] | None = Field(
+        default=None, description="Only movements of these types."
+    )
+    occurred_at_gte: Instant | None = Field(default=None, description="Moved at or after.")
+    occurred_at_lt: Instant | None = Field(default=None, description="Moved before.")
 
 
 class StatusReason(Read):
@@ -323,8 +325,10 @@ class BalanceFilter(PageParams):
     item: str | None = Field(
         default=None, max_length=80, description="`SKU-1001`, `sku=...`, `ref=...` or a UUID."
     )
-    location: str | None = Field(default=None, max_length=64)
-    status: Status | None = None
+    location: str | None = Field(
+        default=None, max_length=64, description="Only in locations of this code."
+    )
+    status: Status | None = Field(default=None, description="Only stock in this status.")
 
 
 class ArrivalRead(Read):

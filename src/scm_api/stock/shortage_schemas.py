@@ -105,6 +105,8 @@ class ShortageFilter(PageParams):
 
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
-    source: str | None = Field(default=None, max_length=32)
+    source: str | None = Field(
+        default=None, max_length=32, description="api, or the kind of document that was refused."
+    )
     occurred_on_gte: date | None = Field(default=None, description="First business day.")
     occurred_on_lte: date | None = Field(default=None, description="Last business day.")

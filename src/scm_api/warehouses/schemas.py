@@ -75,7 +75,7 @@ class WarehouseList(Page[WarehouseRead]):
 class WarehouseFilter(PageParams):
     """Which warehouses to list."""
 
-    is_active: bool | None = None
+    is_active: bool | None = Field(default=None, description="Only those (not) in use.")
     q: str | None = Field(default=None, max_length=100, description="Part of the code or a name.")
 
 
