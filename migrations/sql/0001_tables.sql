@@ -14,23 +14,6 @@ CREATE TABLE alert_rule (
   CONSTRAINT ck_alert_rule_severity CHECK (severity in ('low', 'medium', 'high', 'critical'))
 );
 
--- A bearer key `scm_live_<public>_<secret>`: the secret is kept as its SHA-256 only.
-CREATE TABLE api_key (
-  organization_id UUID NOT NULL,
-  id UUID NOT NULL,
-  public VARCHAR(16) NOT NULL,
-  name VARCHAR(200) NOT NULL,
-  secret_sha256 BYTEA NOT NULL,
-  permissions TEXT[] NOT NULL,
-  created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-  expires_at TIMESTAMP WITH TIME ZONE,
-  revoked_at TIMESTAMP WITH TIME ZONE,
-  last_used_at TIMESTAMP WITH TIME ZONE,
-  CONSTRAINT pk_api_key PRIMARY KEY (organization_id, id),
-  CONSTRAINT ck_api_key_secret_is_sha256 CHECK (length(secret_sha256) = 32)
-);
-CREATE UNIQUE INDEX uq_api_key_public ON api_key (public);
-
 -- A node of the category tree; policies are inherited along it.
 CREATE TABLE category (
   organization_id UUID NOT NULL,
@@ -142,13 +125,35 @@ CREATE TABLE organization (
 );
 CREATE UNIQUE INDEX uq_organization_code ON organization (lower(code));
 
+-- One planning run: what it looked at and what came out. Its state is that of its job, which is
+-- forgotten earlier; then the row tells how the plan ended.
+CREATE TABLE replenishment_plan (
+  organization_id UUID NOT NULL,
+  id UUID NOT NULL,
+  job_id UUID NOT NULL,
+  as_of DATE NOT NULL,
+  request JSONB NOT NULL,
+  created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+  created_by VARCHAR NOT NULL,
+  completed_at TIMESTAMP WITH TIME ZONE,
+  status VARCHAR(16) DEFAULT 'queued' NOT NULL,
+  error JSONB,
+  summary JSONB,
+  timings JSONB,
+  input_hash VARCHAR(64),
+  result_hash VARCHAR(64),
+  CONSTRAINT pk_replenishment_plan PRIMARY KEY (organization_id, id),
+  CONSTRAINT ck_replenishment_plan_status CHECK (status in ('queued', 'succeeded', 'failed', 'canceled'))
+);
+CREATE INDEX ix_replenishment_plan_created_at ON replenishment_plan (organization_id, created_at, id);
+
 -- The header of one posting. Never changed: a mistake is reversed by a new document.
 CREATE TABLE stock_document (
   organization_id UUID NOT NULL,
   id UUID NOT NULL,
   external_ref VARCHAR(64),
   type VARCHAR(32) NOT NULL,
-  reason VARCHAR(200) DEFAULT '' NOT NULL,
+  reason VARCHAR(2000) DEFAULT '' NOT NULL,
   reference_type VARCHAR(32),
   reference_id UUID,
   reference VARCHAR(64),
@@ -210,6 +215,24 @@ CREATE TABLE warehouse (
 );
 CREATE UNIQUE INDEX uq_warehouse_code ON warehouse (organization_id, lower(code));
 CREATE UNIQUE INDEX uq_warehouse_external_ref ON warehouse (organization_id, external_ref) WHERE external_ref is not null;
+
+-- A bearer key `scm_live_<public>_<secret>`: the secret is kept as its SHA-256 only.
+CREATE TABLE api_key (
+  organization_id UUID NOT NULL,
+  id UUID NOT NULL,
+  public VARCHAR(16) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  secret_sha256 BYTEA NOT NULL,
+  permissions TEXT[] NOT NULL,
+  created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+  expires_at TIMESTAMP WITH TIME ZONE,
+  revoked_at TIMESTAMP WITH TIME ZONE,
+  last_used_at TIMESTAMP WITH TIME ZONE,
+  CONSTRAINT pk_api_key PRIMARY KEY (organization_id, id),
+  CONSTRAINT fk_api_key_organization_id FOREIGN KEY(organization_id) REFERENCES organization (id),
+  CONSTRAINT ck_api_key_secret_is_sha256 CHECK (length(secret_sha256) = 32)
+);
+CREATE UNIQUE INDEX uq_api_key_public ON api_key (public);
 
 -- A stock-keeping unit. All quantities are kept in its base unit.
 CREATE TABLE item (
@@ -312,24 +335,40 @@ CREATE INDEX ix_purchase_order_updated_at ON purchase_order (organization_id, up
 CREATE UNIQUE INDEX uq_purchase_order_external_ref ON purchase_order (organization_id, external_ref) WHERE external_ref is not null;
 CREATE UNIQUE INDEX uq_purchase_order_number ON purchase_order (organization_id, lower(number));
 
--- One planning run: what it looked at and what came out. Its state is that of its job.
-CREATE TABLE replenishment_plan (
+-- One item-location of a plan, with or without a suggestion, and why.
+CREATE TABLE replenishment_plan_line (
   organization_id UUID NOT NULL,
-  id UUID NOT NULL,
-  job_id UUID NOT NULL,
-  as_of DATE NOT NULL,
-  request JSONB NOT NULL,
-  created_at TIMESTAMP WITH TIME ZONE NOT NULL,
-  created_by VARCHAR NOT NULL,
-  completed_at TIMESTAMP WITH TIME ZONE,
-  summary JSONB,
-  timings JSONB,
-  input_hash VARCHAR(64),
-  result_hash VARCHAR(64),
-  CONSTRAINT pk_replenishment_plan PRIMARY KEY (organization_id, id),
-  CONSTRAINT fk_replenishment_plan_organization_id_job_id FOREIGN KEY(organization_id, job_id) REFERENCES job (organization_id, id)
+  plan_id UUID NOT NULL,
+  item_id UUID NOT NULL,
+  warehouse_id UUID NOT NULL,
+  outcome VARCHAR(32) NOT NULL,
+  supplier_id UUID,
+  quantity NUMERIC(24, 4) NOT NULL,
+  value NUMERIC(30, 4) NOT NULL,
+  currency VARCHAR(3) NOT NULL,
+  on_hand NUMERIC(24, 4) NOT NULL,
+  reserved NUMERIC(24, 4) NOT NULL,
+  on_order NUMERIC(24, 4) NOT NULL,
+  position NUMERIC(24, 4) NOT NULL,
+  daily_demand NUMERIC(24, 4) NOT NULL,
+  safety_stock NUMERIC(24, 4) NOT NULL,
+  reorder_point NUMERIC(24, 4) NOT NULL,
+  order_up_to NUMERIC(24, 4) NOT NULL,
+  previous_reorder_point NUMERIC(24, 4),
+  demand_class VARCHAR(16) NOT NULL,
+  abc VARCHAR(1) NOT NULL,
+  xyz VARCHAR(1) NOT NULL,
+  order_on DATE,
+  needed_on DATE,
+  stockout_on DATE,
+  recipe JSONB NOT NULL,
+  CONSTRAINT pk_replenishment_plan_line PRIMARY KEY (organization_id, plan_id, item_id, warehouse_id),
+  CONSTRAINT fk_replenishment_plan_line_organization_id_plan_id FOREIGN KEY(organization_id, plan_id) REFERENCES replenishment_plan (organization_id, id) ON DELETE CASCADE,
+  CONSTRAINT ck_replenishment_plan_line_outcome CHECK (outcome in ('suggested', 'above_reorder_point', 'no_demand', 'accepted_waiting', 'paused', 'item_not_active')),
+  CONSTRAINT ck_replenishment_plan_line_class CHECK (abc in ('A', 'B', 'C') and xyz in ('X', 'Y', 'Z')),
+  CONSTRAINT ck_replenishment_plan_line_quantity CHECK (quantity >= 0 and value >= 0)
 );
-CREATE INDEX ix_replenishment_plan_created_at ON replenishment_plan (organization_id, created_at, id);
+CREATE INDEX ix_replenishment_plan_line_item ON replenishment_plan_line (organization_id, item_id, warehouse_id, plan_id);
 
 -- Days on which a supplier neither works nor ships, first and last day included; periods may
 -- overlap.
@@ -447,8 +486,8 @@ CREATE TABLE item_unit (
   CONSTRAINT ck_item_unit_positive CHECK (numerator > 0 and denominator > 0)
 );
 
--- How long one delivery took, append-only. Planning needs every observation, not only their mean,
--- so they are kept from the first receipt on.
+-- How long one delivery took. Planning needs every observation, not only their mean, so they are
+-- kept from the first receipt on; one goes only with the receipt it came from.
 CREATE TABLE lead_time_observation (
   organization_id UUID NOT NULL,
   id UUID NOT NULL,
@@ -456,6 +495,7 @@ CREATE TABLE lead_time_observation (
   item_id UUID NOT NULL,
   purchase_order_id UUID,
   purchase_order_line_id UUID,
+  receipt_id UUID,
   ordered_on DATE NOT NULL,
   confirmed_on DATE,
   requested_on DATE,
@@ -469,6 +509,7 @@ CREATE TABLE lead_time_observation (
   CONSTRAINT ck_lead_time_observation_quantity CHECK (quantity > 0)
 );
 CREATE INDEX ix_lead_time_observation_newest ON lead_time_observation (organization_id, supplier_id, item_id, received_on desc, id desc);
+CREATE INDEX ix_lead_time_observation_receipt_id ON lead_time_observation (organization_id, receipt_id) WHERE receipt_id is not null;
 
 -- A batch of an item with its own code and expiry.
 CREATE TABLE lot (
@@ -479,9 +520,9 @@ CREATE TABLE lot (
   expires_on DATE,
   created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
   CONSTRAINT pk_lot PRIMARY KEY (organization_id, id),
-  CONSTRAINT fk_lot_organization_id_item_id FOREIGN KEY(organization_id, item_id) REFERENCES item (organization_id, id),
-  CONSTRAINT uq_lot_organization_id_item_id_code UNIQUE (organization_id, item_id, code)
+  CONSTRAINT fk_lot_organization_id_item_id FOREIGN KEY(organization_id, item_id) REFERENCES item (organization_id, id)
 );
+CREATE UNIQUE INDEX uq_lot_code ON lot (organization_id, item_id, lower(code));
 
 -- One item to one warehouse. Changed only under the header's lock, so it has no version.
 CREATE TABLE purchase_order_line (
@@ -577,40 +618,6 @@ CREATE INDEX ix_receipt_supplier_id ON receipt (organization_id, supplier_id, id
 CREATE INDEX ix_receipt_updated_at ON receipt (organization_id, updated_at, id);
 CREATE UNIQUE INDEX uq_receipt_external_ref ON receipt (organization_id, external_ref) WHERE external_ref is not null;
 CREATE UNIQUE INDEX uq_receipt_number ON receipt (organization_id, lower(number));
-
--- One item-location of a plan, with or without a suggestion, and why.
-CREATE TABLE replenishment_plan_line (
-  organization_id UUID NOT NULL,
-  plan_id UUID NOT NULL,
-  item_id UUID NOT NULL,
-  warehouse_id UUID NOT NULL,
-  outcome VARCHAR(32) NOT NULL,
-  supplier_id UUID,
-  quantity NUMERIC(24, 4) NOT NULL,
-  value NUMERIC(30, 4) NOT NULL,
-  on_hand NUMERIC(24, 4) NOT NULL,
-  reserved NUMERIC(24, 4) NOT NULL,
-  on_order NUMERIC(24, 4) NOT NULL,
-  position NUMERIC(24, 4) NOT NULL,
-  daily_demand NUMERIC(24, 4) NOT NULL,
-  safety_stock NUMERIC(24, 4) NOT NULL,
-  reorder_point NUMERIC(24, 4) NOT NULL,
-  order_up_to NUMERIC(24, 4) NOT NULL,
-  previous_reorder_point NUMERIC(24, 4),
-  demand_class VARCHAR(16) NOT NULL,
-  abc VARCHAR(1) NOT NULL,
-  xyz VARCHAR(1) NOT NULL,
-  order_on DATE,
-  needed_on DATE,
-  stockout_on DATE,
-  recipe JSONB NOT NULL,
-  CONSTRAINT pk_replenishment_plan_line PRIMARY KEY (organization_id, plan_id, item_id, warehouse_id),
-  CONSTRAINT fk_replenishment_plan_line_organization_id_plan_id FOREIGN KEY(organization_id, plan_id) REFERENCES replenishment_plan (organization_id, id) ON DELETE CASCADE,
-  CONSTRAINT ck_replenishment_plan_line_outcome CHECK (outcome in ('suggested', 'above_reorder_point', 'no_demand', 'accepted_waiting', 'paused', 'item_not_active')),
-  CONSTRAINT ck_replenishment_plan_line_class CHECK (abc in ('A', 'B', 'C') and xyz in ('X', 'Y', 'Z')),
-  CONSTRAINT ck_replenishment_plan_line_quantity CHECK (quantity >= 0 and value >= 0)
-);
-CREATE INDEX ix_replenishment_plan_line_item ON replenishment_plan_line (organization_id, item_id, warehouse_id, plan_id);
 
 -- How to replenish within one scope from one day on. A null field is inherited from the next wider
 -- scope: item in a warehouse, item, category and its parents, warehouse, organization.
@@ -951,6 +958,7 @@ CREATE TABLE stock_movement (
 );
 CREATE INDEX ix_stock_movement_in ON stock_movement (organization_id, item_id, to_location_id, occurred_at) INCLUDE (quantity, value, to_status, lot_id);
 CREATE INDEX ix_stock_movement_out ON stock_movement (organization_id, item_id, from_location_id, occurred_at) INCLUDE (quantity, value, from_status, lot_id);
+CREATE INDEX ix_stock_movement_time ON stock_movement (organization_id, occurred_at desc, document_id desc, line_no desc);
 
 -- One step of a price list: from `minimum_quantity` up, while valid. Overlapping steps with the
 -- same minimum quantity cannot exist (checked under the supplier item's lock).

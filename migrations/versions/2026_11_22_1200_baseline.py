@@ -1,11 +1,11 @@
-"""The first schema: every table, the owner's rules on it, and the ledger's functions."""
+"""The first schema: tables, the owner's rules on them, and the ledger's functions.
 
-import importlib
+The SQL is frozen: later changes are later revisions. Tests hold it against the models.
+"""
+
 from pathlib import Path
 
 from alembic import op
-
-from scm_api.core.db import Base
 
 revision = "0001"
 down_revision = None
@@ -13,17 +13,16 @@ down_revision = None
 SQL = Path(__file__).parents[1] / "sql"
 
 
-def _run(name: str) -> None:
-    sql = (SQL / f"0001_{name}.sql").read_text()
+def _run(statements: str) -> None:
     # The driver itself: only it takes several statements at once.
-    op.get_bind().connection.dbapi_connection.run_async(lambda driver: driver.execute(sql))
+    op.get_bind().connection.dbapi_connection.run_async(lambda driver: driver.execute(statements))
 
 
 def upgrade() -> None:
-    importlib.import_module("scm_api.wiring")
-    _run("feed")
-    _run("queue")
-    Base.metadata.create_all(op.get_bind())
-    _run("stock")
-    _run("security")
-    _run("search")
+    for name in ("feed", "queue", "tables", "stock", "security", "search"):
+        _run((SQL / f"0001_{name}.sql").read_text())
+
+
+def downgrade() -> None:
+    """Remove everything this revision made; what else lies in the schema stays."""
+    _run((SQL / "0001_down.sql").read_text())

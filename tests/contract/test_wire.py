@@ -233,7 +233,7 @@ async def test_a_refusal_that_leaves_a_trace_leaves_its_key_free(world: Client) 
         refused = await world.post("/v1/stock-movements", body, headers=headers)
         assert_problem(refused, 409, "insufficient_stock")
     shortages = (await world.ok("GET", "/v1/shortages"))["data"]
-    assert [row["source_ref"] for row in shortages] == ["order-77"], "recorded once for one key"
+    assert len(shortages) == 1, "recorded once for one key"
     arrival = {"type": "adjustment_in", "lines": [line]}
     await world.ok("POST", "/v1/stock-movements", json=arrival)
     done = await world.post("/v1/stock-movements", body, headers=headers)
@@ -329,7 +329,7 @@ async def test_a_cursor_we_did_not_make_is_refused(operation: Operation, templat
     for cursor in ("", "x", "eyJhIjoxfQ", "W10", "WyJhIiwiYiJd", "é", "\u0000", "W251bGxd"):
         response = await operation.example().with_(query={"cursor": cursor}).send(template)
         body = assert_problem(response, 422, "validation_failed")
-        assert body["errors"][0]["parameter"] == "cursor"
+        assert body["errors"][0]["parameter"] == "cursor", cursor
 
 
 async def test_every_problem_the_document_names_is_in_the_registry(template: Client) -> None:

@@ -11,9 +11,12 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from scm_api.core.errors import Malformed, MethodNotAllowed, RouteNotFound, Text
+from scm_api.core.errors import Invalid, Malformed, MethodNotAllowed, RouteNotFound, Rule, Text
 
-_NO_NUL = Text("A NUL character has no place in a path or query.", "路径和查询中不能含 NUL 字符。")
+_NO_NUL = Rule(
+    "no_nul",
+    Text("A NUL character has no place in a path or query.", "路径和查询中不能含 NUL 字符。"),
+)
 
 
 def _key(path: str) -> tuple[str, ...]:
@@ -42,8 +45,15 @@ class IndexedRouter:
         if scope["type"] == "http" and scope["method"] == "HEAD":
             # HEAD is GET without the body, which the server leaves out.
             scope = {**scope, "method": "GET"}
-        if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            raise Malformed(reason=_NO_NUL)
+        if "\x00" in scope["path"]:
+            raise Malformed(reason=_NO_NUL.text)
+        if b"%00" in scope.get("query_string", b""):
+            names = [
+                part.split("=")[0]
+                for part in scope["query_string"].decode("latin-1").split("&")
+                if "%00" in part
+            ]
+            raise Invalid([_NO_NUL.at_parameter(name) for name in names])
         allowed: set[str] = set()
         for route in (*self.index.get(_key(scope["path"]), ()), *self.anywhere):
             match, child_scope = route.matches(scope)
