@@ -1,6 +1,6 @@
 """What receipts do to orders: arrived quantities, under the order's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -41,12 +41,20 @@ async def deliver(tx: Tx, order: Order, deliveries: Sequence[Delivery]) -> None:
     await settle(tx, order, {}, lines=_lines(deliveries))
 
 
-async def take_back(tx: Tx, order: Order, deliveries: Sequence[Delivery], reason: str) -> None:
-    """Undo recorded deliveries; a completed order opens again if something is missing now."""
+async def take_back(
+    tx: Tx,
+    order: Order,
+    deliveries: Sequence[Delivery],
+    reason: str,
+    *,
+    still_final: Container[UUID] = (),
+) -> None:
+    """Undo recorded deliveries; a completed order opens again if something is missing now. Of a
+    line in `still_final` another delivery, which stays, said that it was the last."""
     for delivery in deliveries:
         delivery.line.received_quantity -= delivery.quantity
         if delivery.is_final:
-            delivery.line.is_final_delivery = False
+            delivery.line.is_final_delivery &= delivery.line.id in still_final
     if order.header.close_reason in (None, "completed"):
         await settle(tx, order, {}, lines=_lines(deliveries), reason=reason)
     else:

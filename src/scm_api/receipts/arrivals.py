@@ -22,7 +22,7 @@ from scm_api.purchase_orders.service import Order
 from scm_api.receipts import errors, repository
 from scm_api.receipts.schemas import ReceiptLineCreate
 from scm_api.stock import service as stock
-from scm_api.stock.errors import LOT_NOT_TRACKED, LOT_REQUIRED
+from scm_api.stock.errors import LOT_NOT_TRACKED, LOT_REQUIRED, NOT_ACTIVE
 from scm_api.warehouses import service as warehouses
 from scm_api.warehouses.service import WarehouseFacts
 
@@ -109,6 +109,10 @@ async def without_order(
         item = _found("item", body.item, sold.get(body.item) if body.item else None, at, found)
         place = kept.get(body.warehouse) if body.warehouse else None
         place = _found("warehouse", body.warehouse, place, at, found)
+        if item is not None and item.status == "blocked":
+            found.append(NOT_ACTIVE.at(f"{at}/item", kind="item", reference=item.sku))
+        if place is not None and not place.is_active:
+            found.append(NOT_ACTIVE.at(f"{at}/warehouse", kind="warehouse", reference=place.code))
         if item is None or place is None:
             continue
         unit = _unit(body.unit) or item.base_unit

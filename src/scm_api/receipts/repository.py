@@ -104,6 +104,23 @@ async def lines_of(tx: Tx, receipt_id: UUID) -> list[asyncpg.Record]:
     )
 
 
+async def final_without(tx: Tx, receipt: Receipt) -> set[UUID]:
+    """The order lines of which a posted receipt other than this one was the final delivery."""
+    rows = await tx.fetch(
+        """
+        select distinct l.order_line_id
+        from receipt r
+        join receipt_line l on l.organization_id = r.organization_id and l.receipt_id = r.id
+        where r.organization_id = $1 and r.order_id = $2 and r.id <> $3
+          and r.status = 'posted' and l.is_final_delivery
+        """,
+        tx.organization_id,
+        receipt.order_id,
+        receipt.id,
+    )
+    return {row["order_line_id"] for row in rows}
+
+
 def _rows(tx: Tx):  # type: ignore[no-untyped-def]
     return (
         select(Receipt, PurchaseOrder.number, Supplier)

@@ -191,7 +191,8 @@ def _lead_times(
     order: Order, arrived: Sequence[Arrival], receipt: Receipt
 ) -> list[ObservedLeadTime]:
     """What the receipt teaches about the supplier: one observation an order line, against the
-    earliest date still open before this receipt."""
+    earliest date still open before this receipt. Goods dated before the order (its typing came
+    late) teach nothing: their way took no time that anybody could measure."""
     quantities: dict[UUID, Decimal] = {}
     for arrival in arrived:
         assert arrival.order_line is not None
@@ -202,15 +203,18 @@ def _lead_times(
     for arrival in {a.order_line.id: a for a in arrived if a.order_line is not None}.values():
         line = arrival.order_line
         assert line is not None
+        zone = ZoneInfo(arrival.warehouse.time_zone)
+        received_on = receipt.occurred_at.astimezone(zone).date()
+        if received_on < order.header.ordered_on:
+            continue
         still_open = order_policy.open_schedules(line)
         due = still_open[0][0] if still_open else line.schedules[-1]
-        zone = ZoneInfo(arrival.warehouse.time_zone)
         observed.append(
             ObservedLeadTime(
                 supplier_id=order.header.supplier_id,
                 item_id=line.item_id,
                 ordered_on=order.header.ordered_on,
-                received_on=receipt.occurred_at.astimezone(zone).date(),
+                received_on=received_on,
                 quantity=quantities[line.id],
                 confirmed_on=due.confirmed_on,
                 requested_on=due.need_by,
@@ -248,7 +252,8 @@ async def reverse(tx: Tx, key: str, body: ReceiptReverse, if_match: Versions | N
             Delivery(by_id[row["order_line_id"]], row["quantity"], row["is_final_delivery"])
             for row in lines
         ]
-        await purchase_orders.take_back(tx, order, returned, body.reason)
+        final = await repository.final_without(tx, locked)
+        await purchase_orders.take_back(tx, order, returned, body.reason, still_final=final)
         await suppliers.withdraw_lead_times(tx, locked.id)
     values = {
         "status": "reversed",

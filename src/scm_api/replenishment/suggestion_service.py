@@ -1,6 +1,6 @@
 """Use cases of suggestions: read and explain them, accept, dismiss, convert into orders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -19,10 +19,11 @@ from scm_api.core.errors import (
 from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
-from scm_api.core.schemas import ItemReference, Reference
+from scm_api.core.schemas import ONE_BILLION, ItemReference, Reference
 from scm_api.core.tx import Tx
 from scm_api.items import service as items
 from scm_api.purchase_orders import service as purchase_orders
+from scm_api.purchase_orders.errors import TOO_MUCH
 from scm_api.purchase_orders.schemas import LineCreate, PurchaseOrderCreate, Source
 from scm_api.replenishment import plan_repository, recipe
 from scm_api.replenishment import suggestion_repository as repository
@@ -55,6 +56,8 @@ KIND = "replenishment suggestion"
 LINES_PER_ORDER = 1000
 AT_ONCE = 5000
 _NAMED_IN_EVENT = 200
+# (supplier, currency) and the suggestions that become one order.
+_Part = tuple[tuple[UUID, str], list[asyncpg.Record]]
 _ACTIONS = {"open": ["accept", "dismiss", "convert"], "accepted": ["dismiss", "convert"]}
 
 
@@ -167,12 +170,13 @@ async def convert(tx: Tx, body: Convert) -> Converted:
     """Make draft purchase orders, one a supplier and currency, of open and accepted suggestions.
 
     All or none. Raises `PlanRunning` while a plan is made, which would not see these orders and
-    order again; `NothingLeftToConvert`; and `Invalid` naming what nobody sells or prices.
+    order again; `NothingLeftToConvert`; and `Invalid` naming what cannot be ordered and why.
     """
     if not await plan_repository.hold_off_plans(tx):
         raise PlanRunning(headers={"Retry-After": "2"})
     rows, has_more = await _chosen(tx, body)
-    _check(body, rows)
+    places = {} if body.ids is None else {id: f"/ids/{n}" for n, id in enumerate(body.ids)}
+    _check(places, rows)
     groups: dict[tuple[UUID, str], list[asyncpg.Record]] = {}
     for row in sorted(rows, key=lambda r: (r["supplier_code"], r["currency"], r["sku"], r["id"])):
         groups.setdefault((row["supplier_id"], row["currency"]), []).append(row)
@@ -182,9 +186,12 @@ async def convert(tx: Tx, body: Convert) -> Converted:
         for begin in range(0, len(group), LINES_PER_ORDER)
     ]
     today = await plan_repository.today(tx)
-    orders = await purchase_orders.create_many(
-        tx, [_order(key, group, body, today) for key, group in parts]
-    )
+    try:
+        orders = await purchase_orders.create_many(
+            tx, [_order(key, group, body, today) for key, group in parts]
+        )
+    except Invalid as problem:
+        raise Invalid(_as_asked(places, parts, problem.errors)) from problem
     made = [
         ConvertedOrder(
             id=order.id,
@@ -275,8 +282,7 @@ async def _chosen(tx: Tx, body: Convert) -> tuple[list[asyncpg.Record], bool]:
     return live, False
 
 
-def _check(body: Convert, rows: Sequence[asyncpg.Record]) -> None:
-    places = {} if body.ids is None else {id: f"/ids/{n}" for n, id in enumerate(body.ids)}
+def _check(places: Mapping[UUID, str], rows: Sequence[asyncpg.Record]) -> None:
     errors: list[FieldError] = []
     for row in rows:
         at = places.get(row["id"], "/where")
@@ -284,8 +290,36 @@ def _check(body: Convert, rows: Sequence[asyncpg.Record]) -> None:
             errors.append(NO_SUPPLIER.at(at, sku=row["sku"]))
         elif row["unit_price"] is None:
             errors.append(NO_PRICE.at(at, supplier=row["supplier_code"], sku=row["sku"]))
+        elif row["quantity"] > ONE_BILLION:
+            # The supplier's minimum, rounded up to the multiple, may exceed what a line takes.
+            errors.append(TOO_MUCH.at(at, limit=ONE_BILLION, sku=row["sku"]))
     if errors:
         raise Invalid(errors)
+
+
+def _as_asked(
+    places: Mapping[UUID, str], parts: Sequence[_Part], errors: Sequence[FieldError]
+) -> list[FieldError]:
+    """Errors of the orders, which the caller never saw, at what was asked for: a line's at its
+    suggestion, an exchange rate's at that rate, any other of an order at all its suggestions."""
+    moved: list[FieldError] = []
+    seen: set[tuple[str, str, str]] = set()
+    for error in errors:
+        # /orders/0/supplier or /orders/0/lines/3/item
+        _, _, order, name, *rest = str(error.pointer).split("/")
+        (_, currency), group = parts[int(order)]
+        if name == "exchange_rate":
+            pointers = [f"/exchange_rates/{currency}"]
+        else:
+            meant = [group[int(rest[0])]] if name == "lines" else group
+            pointers = [places.get(row["id"], "/where") for row in meant]
+        for pointer in pointers:
+            # Many suggestions share `/where`, and many orders a currency: once says it all.
+            told = (pointer, error.rule.code, repr(error.params))
+            if told not in seen:
+                seen.add(told)
+                moved.append(replace(error, pointer=pointer))
+    return moved
 
 
 async def _selection(tx: Tx, wanted: SuggestionSelection) -> dict[str, Any]:
