@@ -1,6 +1,8 @@
 """Receiving and reversing over HTTP: order, stock, cost and expectations move together."""
 
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -21,6 +23,7 @@ from tests.purchase_orders.world import (
 from tests.support import Client, new_client, problem_codes
 
 RECEIPTS = "/v1/receipts"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 async def lead_times(api: Client) -> int:
@@ -153,6 +156,23 @@ async def test_goods_without_an_order_need_their_own_permission(api: Client) -> 
     assert refused.json()["required_permission"] == "receipts:write_without_order"
 
 
+async def test_without_an_order_nothing_inactive_takes_goods(api: Client) -> None:
+    await build(api)
+    await api.ok("PATCH", "/v1/items/sku=SKU-2", json={"status": "blocked"})
+    await api.ok("PATCH", "/v1/warehouses/code=WH-2", json={"is_active": False})
+    rows = [
+        {"item": {"sku": sku}, "warehouse": {"code": code}, "quantity": "1", "unit_cost": "1"}
+        for sku, code in (("SKU-1", "WH-1"), ("SKU-2", "WH-1"), ("SKU-1", "WH-2"))
+    ]
+    refused = await api.post(RECEIPTS, {"lines": rows})
+    assert refused.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [
+        ("#/lines/1/item", "not_active"),
+        ("#/lines/2/warehouse", "not_active"),
+    ]
+    assert await on_hand(api, "SKU-1") == "0.0000"
+
+
 async def test_a_reversal_gives_everything_back(api: Client) -> None:
     await build(api)
     order = await issued(api)
@@ -181,6 +201,31 @@ async def test_a_reversal_gives_everything_back(api: Client) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "already_reversed")
     await receive(api, order, arrived("40"))
     assert (await read(api, order))["close_reason"] == "completed"
+
+
+async def test_goods_dated_before_their_order_teach_no_lead_time(api: Client) -> None:
+    await build(api)
+    order = await issued(api)
+    midnight = datetime.combine(date.fromisoformat(order["ordered_on"]), time(), SHANGHAI)
+    before = (midnight - timedelta(seconds=1)).isoformat()
+    await receive(api, order, arrived("1"), occurred_at=before)
+    assert (await read(api, order))["lines"][0]["received_quantity"] == "1.0000"
+    assert await lead_times(api) == 0
+    await receive(api, order, arrived("1"), occurred_at=midnight.isoformat())
+    assert await lead_times(api) == 1
+
+
+async def test_a_line_stays_final_while_a_posted_receipt_says_so(api: Client) -> None:
+    await build(api)
+    order = await issued(api)
+    first = await receive(api, order, arrived("20", is_final_delivery=True))
+    late = await receive(api, order, arrived("5", is_final_delivery=True))
+    for receipt, status, is_final in ((late, "closed", True), (first, "issued", False)):
+        path = f"{RECEIPTS}/{receipt['id']}/reverse"
+        await api.ok("POST", path, json={"reason": "Wrong lorry"})
+        now = await read(api, order)
+        assert (now["status"], now["lines"][0]["is_final_delivery"]) == (status, is_final)
+    assert await inbound(api) == [(DAY, "60.0000")]
 
 
 async def test_goods_that_have_gone_cannot_be_taken_back(api: Client) -> None:

@@ -230,6 +230,49 @@ async def test_one_call_converts_so_many_and_says_that_there_are_more(
     assert [(a["converted"], a["has_more"]) for a in answers] == [(2, True), (1, False)]
 
 
+async def test_what_orders_refuse_is_told_at_what_was_asked_for(api: Client) -> None:
+    company = await _company(api, "A", "B", "C")
+    await company.supplier("S-2", 8, currency="USD")
+    await company.item("D")
+    await company.source("S-2", "D")
+    await company.stocked("D", 100, [10] * 12)
+    await company.plan()
+    by_sku = {row["item"]["sku"]: row["id"] for row in await company.suggestions()}
+    await api.ok("PATCH", "/v1/suppliers/code=S-1", json={"status": "blocked"})
+    await api.ok("PATCH", "/v1/items/sku=B", json={"status": "blocked"})
+
+    async def told(body: dict[str, Any]) -> set[tuple[str, str]]:
+        response = await api.post(CONVERT, body)
+        assert response.status_code == 422
+        errors = [(e["pointer"], e["code"]) for e in response.json()["errors"]]
+        assert len(errors) == len(set(errors))
+        return set(errors)
+
+    rate = ("#/exchange_rates/USD", "exchange_rate_required")
+    assert await told({"ids": [by_sku[sku] for sku in "DBA"]}) == {
+        rate,
+        ("#/ids/1", "supplier_blocked"),
+        ("#/ids/2", "supplier_blocked"),
+        ("#/ids/1", "not_orderable"),
+    }
+    blocked = {("#/where", "supplier_blocked"), ("#/where", "not_orderable")}
+    assert await told({"where": {}}) == {rate, *blocked}
+    assert {row["status"] for row in await company.suggestions()} == {"open"}
+
+
+async def test_a_suggestion_larger_than_an_order_line_is_refused_by_name(api: Client) -> None:
+    company = await _company(api)
+    await company.source("S-1", "A", minimum_quantity="1000000000", order_multiple="7")
+    await company.plan()
+    (suggestion,) = await company.suggestions()
+    assert float(suggestion["quantity"]) > 1e9
+    for body, pointer in (({"ids": [suggestion["id"]]}, "#/ids/0"), ({"where": {}}, "#/where")):
+        response = await api.post(CONVERT, body)
+        (error,) = response.json()["errors"]
+        assert (response.status_code, error["pointer"]) == (422, pointer)
+        assert (error["code"], error["params"]["sku"]) == ("too_large", "A")
+
+
 async def test_a_filter_that_names_nothing_is_refused_where_it_stands(api: Client) -> None:
     await _company(api)
     listed = await api.get("/v1/replenishment/suggestions", params={"supplier": "code=NO"})
