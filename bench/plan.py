@@ -123,7 +123,7 @@ def table(result: dict[str, Any]) -> None:
     """Print the phases of both runs: the first opens all suggestions, the second finds them."""
     phases = list(result["runs"][0]["timings"])
     rows = [
-        [label, f"{run['seconds']:.1f}", *(f"{run['timings'][name]:.2f}" for name in phases)]
+        [label, f"{run['seconds']:.1f}", *(f"{float(run['timings'][name]):.2f}" for name in phases)]
         for label, run in zip(("first", "again"), result["runs"], strict=True)
     ]
     memory = result["memory_mb"]
