@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -209,10 +208,6 @@ def _cpu() -> str:
         if line.startswith("model name"):
             return line.split(":")[1].strip()
     return platform.processor()
-
-
-def median(values: list[float]) -> float:
-    return statistics.median(values)
 
 
 async def owner(bench: Bench) -> asyncpg.Connection:

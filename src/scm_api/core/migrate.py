@@ -3,20 +3,17 @@
 `scm_owner` (no login) owns every table; `scm_app` logs in and has DML only.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 import asyncpg
 from alembic import command
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
-
-from scm_api.core.db import Base
 
 # Names, not times: what a session of the application may wait for, in the role itself, so that it
 # also holds behind a pooler and for people with psql.
@@ -82,39 +79,21 @@ async def create_database(admin_url: str, name: str) -> None:
 
 async def upgrade(admin_url: str, revision: str = "head") -> None:
     """Migrate a database to a revision, in one transaction, as its owner."""
-    url = make_url(admin_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url)
+    await _as_owner(admin_url, lambda sync: command.upgrade(_config(sync), revision))
+
+
+async def downgrade(admin_url: str, revision: str) -> None:
+    """Take a database back to a revision; `base` removes every table."""
+    await _as_owner(admin_url, lambda sync: command.downgrade(_config(sync), revision))
+
+
+async def _as_owner(admin_url: str, work: Callable[[Connection], None]) -> None:
+    engine = create_async_engine(make_url(admin_url).set(drivername="postgresql+asyncpg"))
     try:
         async with engine.begin() as connection:
             # One migrator at a time; a second waits and finds nothing to do.
             await connection.exec_driver_sql("select pg_advisory_xact_lock(7301923)")
             await connection.exec_driver_sql("set local role scm_owner")
-            await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
+            await connection.run_sync(work)
     finally:
         await engine.dispose()
-
-
-async def downgrade(admin_url: str, revision: str) -> None:
-    """Take a database back to a revision; `base` removes every table."""
-    engine = create_async_engine(make_url(admin_url).set(drivername="postgresql+asyncpg"))
-    try:
-        async with engine.begin() as connection:
-            await connection.exec_driver_sql("set local role scm_owner")
-            await connection.run_sync(lambda sync: command.downgrade(_config(sync), revision))
-    finally:
-        await engine.dispose()
-
-
-async def drift(admin_url: str) -> list[object]:
-    """The differences between the migrated database and the models; empty when they agree."""
-    engine = create_async_engine(make_url(admin_url).set(drivername="postgresql+asyncpg"))
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(_differences)
-    finally:
-        await engine.dispose()
-
-
-def _differences(connection: Connection) -> list[object]:
-    context = MigrationContext.configure(connection)
-    return list(compare_metadata(context, Base.metadata))
