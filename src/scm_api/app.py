@@ -26,6 +26,8 @@ ACCEPTED = (
     "Content-Type",
     "Accept-Language",
     "Idempotency-Key",
+    "Scm-Organization",
+    "Scm-Reason",
     "If-Match",
     "If-None-Match",
     "X-Request-Id",

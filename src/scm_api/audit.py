@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from scm_api.core.runtime import Runtime
-from scm_api.core.tx import Principal, Tx
+from scm_api.core.tx import Principal, Source, Tx
 from scm_api.purchase_orders import audit as order_audit
 from scm_api.receipts import audit as receipt_audit
 from scm_api.stock import audit as stock_audit
@@ -63,7 +63,7 @@ async def audit_organization(runtime: Runtime, organization: Organization, repor
     )
     system = Principal("system", organization.id, "audit", organization.id, frozenset("*"))
     async with runtime.database.raw(begin) as (connection, driver):
-        tx = Tx(connection, driver, organization.id, system, "audit", runtime.clock())
+        tx = Tx(connection, driver, organization.id, system, Source("audit"), runtime.clock())
         for stock in await stock_audit.audit(tx):
             report.findings.append(
                 Contradiction(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from scm_api.access.service import authenticate
+from scm_api.access.authentication import authenticate
 from scm_api.core import migrate
 from scm_api.core.db import Database
 from scm_api.core.embedded import EmbeddedPostgres, default_data_dir

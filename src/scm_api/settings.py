@@ -35,11 +35,29 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(default=1_000_000, ge=1_000, le=100_000_000)
     cors_origins: tuple[str, ...] = ()
+    outgoing_allow: tuple[str, ...] = Field(
+        default=(),
+        description="Exact origins that outgoing calls may reach though they are not public.",
+    )
     key_cache_seconds: float = Field(
         default=1.0, ge=0, le=1.0, description="How long a checked API key is believed."
     )
     idempotency_hours: int = Field(default=72, ge=24)
     event_poll_seconds: float = Field(default=0.25, gt=0)
+    rate_limit_key_per_minute: int = Field(
+        default=0, ge=0, description="Requests of one key or session; 0: no limit."
+    )
+    rate_limit_organization_per_minute: int = Field(
+        default=0, ge=0, description="Requests of one organization; 0: no limit."
+    )
+    rate_limit_address_per_minute: int = Field(
+        default=300,
+        ge=0,
+        description="Requests without credentials from one address, in each process; 0: no limit.",
+    )
+    request_timeout_seconds: float = Field(
+        default=35.0, gt=0, description="The longest a request may take; above statement_timeout."
+    )
 
 
 @lru_cache

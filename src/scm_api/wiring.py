@@ -16,6 +16,7 @@ from scm_api.demand.router import sales_plans
 from scm_api.insights.router import kpis
 from scm_api.items import models as item_models
 from scm_api.items.router import category_router, items
+from scm_api.organizations import models as organization_models
 from scm_api.purchase_orders.router import purchase_orders
 from scm_api.receipts.router import receipts
 from scm_api.replenishment import jobs as replenishment_jobs
@@ -29,6 +30,8 @@ from scm_api.stock.shortage_router import shortages
 from scm_api.suppliers import models as supplier_models
 from scm_api.suppliers.router import supplier_items, suppliers
 from scm_api.system.router import routers as system_routers
+from scm_api.trail import models as trail_models
+from scm_api.users import models as user_models
 from scm_api.warehouses.router import warehouses
 
 routers: list[APIRouter] = [
@@ -65,10 +68,13 @@ registered = (
     item_models,
     jobs,
     numbers,
+    organization_models,
     outbox,
     replenishment_jobs,
     replenishment_models,
     shortage_models,
     stock_models,
     supplier_models,
+    trail_models,
+    user_models,
 )

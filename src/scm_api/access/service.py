@@ -1,10 +1,5 @@
-"""Creating organizations and keys, and recognising the key of a request."""
+"""Creating organizations and keys in system transactions, as the command line does."""
 
-import base64
-import hashlib
-import hmac
-import secrets
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +9,9 @@ from zoneinfo import available_timezones
 
 import asyncpg
 
-from scm_api.core.errors import Duplicate, Invalid, NotFound, Rule, Text, Unauthenticated
+from scm_api.access.authentication import new_token
+from scm_api.core.errors import Duplicate, Invalid, NotFound, Rule, Text
 from scm_api.core.ids import uuid7
-from scm_api.core.runtime import Runtime
-from scm_api.core.tx import Principal
 
 Driver: TypeAlias = asyncpg.Connection
 
@@ -77,9 +71,8 @@ async def create_key(
     expires_at: datetime | None = None,
 ) -> NewKey:
     """Make an API key in a system transaction."""
-    public = base64.b32encode(secrets.token_bytes(10)).decode().lower()
-    secret = secrets.token_urlsafe(32)
-    key = NewKey(uuid7(), f"scm_live_{public}_{secret}", name)
+    token = new_token("scm_live")
+    key = NewKey(uuid7(), token.text, name)
     await driver.execute(
         """
         insert into api_key (organization_id, id, public, name, secret_sha256, permissions,
@@ -88,9 +81,9 @@ async def create_key(
         """,
         organization_id,
         key.id,
-        public,
+        token.public,
         name,
-        hashlib.sha256(secret.encode()).digest(),
+        token.digest,
         list(permissions),
         expires_at,
     )
@@ -104,56 +97,3 @@ async def revoke_key(driver: Driver, key_id: UUID) -> None:
         key_id,
     ):
         raise NotFound(kind="API key", reference=str(key_id))
-
-
-_LOOK_UP = """
-select organization_id, id, name, secret_sha256, permissions,
-       coalesce(last_used_at < now() - interval '1 minute', true) as is_use_stale
-from api_key
-where public = $1 and revoked_at is null and (expires_at is null or expires_at > now())
-"""
-
-
-@dataclass
-class _Known:
-    principal: Principal
-    until: float
-
-
-# Keys seen within the last second, by the digest of the whole header; bounded.
-_cache: dict[bytes, _Known] = {}
-_CACHE_SIZE = 10_000
-
-
-async def authenticate(runtime: Runtime, header: str | None) -> Principal:
-    """The principal behind an Authorization header; raises `Unauthenticated`."""
-    if header is None or not 20 <= len(header) <= 200 or header[:7].lower() != "bearer ":
-        raise Unauthenticated
-    digest = hashlib.sha256(header.encode("utf-8", "surrogatepass")).digest()
-    known = _cache.get(digest)
-    if known is not None and known.until > time.monotonic():
-        return known.principal
-    principal = await _verify(runtime, header[7:])
-    if len(_cache) >= _CACHE_SIZE:
-        _cache.clear()
-    until = time.monotonic() + runtime.settings.key_cache_seconds
-    _cache[digest] = _Known(principal, until)
-    return principal
-
-
-async def _verify(runtime: Runtime, token: str) -> Principal:
-    parts = token.split("_", 3)
-    if len(parts) != 4 or parts[:2] != ["scm", "live"] or not token.isascii():
-        raise Unauthenticated
-    _, _, public, secret = parts
-    async with runtime.database.system() as driver:
-        row = await driver.fetchrow(_LOOK_UP, public)
-        offered = hashlib.sha256(secret.encode()).digest()
-        stored = row["secret_sha256"] if row else bytes(32)
-        if not hmac.compare_digest(offered, stored) or row is None:
-            raise Unauthenticated
-        if row["is_use_stale"]:
-            await driver.execute("update api_key set last_used_at = now() where id = $1", row["id"])
-    return Principal(
-        "api_key", row["id"], row["name"], row["organization_id"], frozenset(row["permissions"])
-    )

@@ -12,7 +12,7 @@ from scm_api.alerts.events import AlertRuleChanged
 from scm_api.core import outbox
 from scm_api.core.consumers import consumer
 from scm_api.core.runtime import Runtime
-from scm_api.core.tx import Principal, Tx
+from scm_api.core.tx import Principal, Source, Tx
 from scm_api.purchase_orders.events import (
     OrderCancelled,
     OrderClosed,
@@ -93,7 +93,7 @@ async def sweep_all(runtime: Runtime) -> None:
         principal = Principal("system", organization_id, "alerts", organization_id, frozenset("*"))
         try:
             async with runtime.database.transaction(
-                principal, now=runtime.clock(), request_id="schedule:alerts"
+                principal, now=runtime.clock(), source=Source("schedule:alerts")
             ) as tx:
                 await service.sweep(tx)
                 await outbox.flush(tx)

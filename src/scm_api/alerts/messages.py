@@ -1,4 +1,7 @@
-"""What an alert says to people: one sentence a kind in both languages, made of its evidence."""
+"""What an alert says to people: one sentence a kind in both languages, made of its evidence.
+
+Rule: no sentence tells money, which not everybody may see; it stands in the evidence.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,8 +25,8 @@ _WORDS: dict[str, Text] = {
         "{reorder_point},安全库存 {safety_stock}。",
     ),
     "overstock": Text(
-        "{sku} in {warehouse} is {surplus} above {limit}; the surplus is worth {surplus_value}.",
-        "{warehouse} 的 {sku} 超出上限 {limit} 共 {surplus},超储金额 {surplus_value}。",
+        "{sku} in {warehouse} is {surplus} above its level of {limit}.",
+        "{warehouse} 的 {sku} 超出上限 {limit} 共 {surplus}。",
     ),
     "negative_cover_trend": Text(
         "{sku} in {warehouse} covers {cover_days} days; {compared_days} days ago it was "

@@ -20,6 +20,7 @@ from scm_api.alerts.schemas import (
 )
 from scm_api.core.errors import IllegalTransition, NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
+from scm_api.core.redaction import SEE_COSTS
 
 alerts = router("alerts")
 rules = router("alert-rules")
@@ -118,12 +119,13 @@ async def get_rule(tx: OpenTx, reply: ReplyTo, kind: RuleKind) -> AlertRuleRead:
     "/{kind}",
     name="put",
     summary="Write an alert rule",
-    **operation("alert_rules:write", errors=[VersionMismatch]),
+    **operation("alert_rules:write", errors=[VersionMismatch], additional_permissions=[SEE_COSTS]),
 )
 async def put_rule(
     tx: OpenTx, reply: ReplyTo, kind: RuleKind, body: AlertRuleWrite, if_match: IfMatch
 ) -> AlertRuleRead:
-    """Replace a rule; every subject is then evaluated by it."""
+    """Replace a rule; every subject is then evaluated by it. To change `minimum_value` takes
+    `costs:read` too; without it the threshold stays."""
     written = await service.change_rule(tx, kind, body, if_match)
     reply.etag(written.version)
     return written

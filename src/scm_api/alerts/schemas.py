@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 
 from scm_api.alerts.rules import Kind, Severity
 from scm_api.core.pages import PageParams
+from scm_api.core.redaction import COST
 from scm_api.core.schemas import (
     Instant,
     ItemKey,
@@ -220,8 +221,10 @@ class AlertThresholds(Strict):
     surplus_percent: Percent | None = Field(
         default=None, description="overstock: tolerated share above the order-up-to level."
     )
-    minimum_value: QuantityOrZero | None = Field(
-        default=None, description="overstock: least value of the surplus, in base currency."
+    minimum_value: Annotated[QuantityOrZero | None, COST] = Field(
+        default=None,
+        description="overstock: least value of the surplus, in base currency; to change it takes "
+        "`costs:read`.",
     )
     cover_days: int | None = Field(
         default=None, ge=1, le=3650, description="overstock: the level where nothing is planned."

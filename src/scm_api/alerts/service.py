@@ -49,6 +49,7 @@ from scm_api.core.errors import (
 from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
 from scm_api.core.problems import from_validation
+from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.core.tx import Tx
 from scm_api.items import service as items
@@ -231,13 +232,20 @@ async def change_rule(
     tx: Tx, kind: Kind, body: AlertRuleWrite, if_match: Versions | None
 ) -> AlertRuleRead:
     """Replace a rule; the change shows in alerts when they are next evaluated, which is at once
-    for the whole organization. Raises `Invalid`, `VersionMismatch`."""
+    for the whole organization. A threshold in money stays as it is unless the caller sees costs.
+    Raises `Invalid`, `VersionMismatch`, `PermissionDenied`."""
     before = (await rules(tx))[kind]
     check_version(before.version, if_match, body.version)
+    thresholds = _typed(kind, body.thresholds)
+    if body.thresholds.minimum_value is not None:
+        # Else one could ask, value by value, what a surplus is worth.
+        tx.principal.require(SEE_COSTS)
+    elif kind == "overstock" and not tx.principal.may(SEE_COSTS):
+        thresholds.minimum_value = before.thresholds.minimum_value
     after = Rule(
         kind,
         body.severity or DEFAULTS[kind].severity,
-        _typed(kind, body.thresholds),
+        thresholds,
         body.is_enabled,
         before.version + 1,
     )

@@ -17,7 +17,7 @@ from scm_api.core import outbox
 from scm_api.core.db import Base, Owned, is_connection_lost
 from scm_api.core.events import Event
 from scm_api.core.runtime import Runtime
-from scm_api.core.tx import Principal, Tx
+from scm_api.core.tx import Principal, Source, Tx
 
 logger = structlog.get_logger()
 Consumer = Callable[[Tx, Sequence[asyncpg.Record]], Awaitable[None]]
@@ -117,7 +117,7 @@ async def _advance(
     function, types = _consumers[name]
     principal = Principal("system", organization_id, name, organization_id, frozenset("*"))
     async with runtime.database.transaction(
-        principal, now=runtime.clock(), request_id=f"consumer:{name}"
+        principal, now=runtime.clock(), source=Source(f"consumer:{name}")
     ) as tx:
         await tx.execute(
             """

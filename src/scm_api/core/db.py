@@ -1,7 +1,7 @@
 """The database: table conventions, the engine, and transactions bound to one organization."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -9,13 +9,22 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import to_json
 from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Numeric, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from scm_api.core.errors import OUT_OF_RANGE, Conflict, Invalid, Problem, Text, Unavailable
+from scm_api.core.errors import (
+    OUT_OF_RANGE,
+    Conflict,
+    Invalid,
+    OutsideLimits,
+    Problem,
+    Text,
+    Unavailable,
+)
 from scm_api.core.ids import uuid7
-from scm_api.core.tx import Principal, Tx
+from scm_api.core.tx import Principal, Source, Tx
 
 # Limits that keep every sum inside its column: 10^9 units a line and 10^9 money a unit give
 # 10^18 a line, and numeric(30,4) holds 10^8 such lines.
@@ -116,19 +125,38 @@ class Database:
         principal: Principal,
         *,
         now: datetime,
-        request_id: str = "",
+        source: Source | None = None,
         read_only: bool = False,
+        is_system: bool = False,
     ) -> AsyncIterator[Tx]:
-        """A transaction in the principal's organization; rolled back unless `commit` was called."""
-        setting = f"set_config('app.organization_id', '{principal.organization_id}', true)"
-        begin = f"begin{' read only' if read_only else ''}; select {setting}"
+        """A transaction in the principal's organization; rolled back unless `commit` was called.
+
+        `is_system` shows people and keys of all organizations besides. A principal confined to
+        warehouses or categories acts as the role `scm_limited`, for which the tables have policies
+        of their own; nobody else pays for them.
+        """
+        source = source or Source()
+        settings = {"app.organization_id": str(principal.organization_id)}
+        if is_system:
+            settings["app.system"] = "on"
+        if not read_only:
+            settings |= {"app.actor": _actor(principal, source), "app.reason": source.reason or ""}
+        begin = f"begin{' read only' if read_only else ''}; "
+        if principal.limits.confines:
+            settings["app.warehouses"] = _id_list(principal.limits.warehouses)
+            settings["app.categories"] = _id_list(principal.limits.categories)
+            settings["app.principal"] = str(principal.id)
+            begin += "set local role scm_limited; "
+        begin += "select " + ", ".join(
+            f"set_config('{name}', {_literal(value)}, true)" for name, value in settings.items()
+        )
         async with self.raw(begin) as (connection, driver):
             tx = Tx(
                 connection,
                 driver,
                 organization_id=principal.organization_id,
                 principal=principal,
-                request_id=request_id,
+                source=source,
                 now=now,
             )
             try:
@@ -138,8 +166,8 @@ class Database:
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[asyncpg.Connection]:
-        """A transaction of the process itself: sees organizations, keys and pending work of all
-        organizations, and no business data. Committed at a clean end."""
+        """A transaction of the process itself: sees organizations, people, keys and pending work of
+        all organizations, and no business data. Committed at a clean end."""
         begin = "begin; select set_config('app.system', 'on', true)"
         async with self.raw(begin) as (_, driver):
             yield driver
@@ -180,6 +208,33 @@ async def _put_back(connection: AsyncConnection, driver: asyncpg.Connection) -> 
         await connection.invalidate()
 
 
+def _actor(principal: Principal, source: Source) -> str:
+    """Who acts, as the audit triggers read it."""
+    actor = {
+        "kind": principal.kind,
+        "id": principal.id,
+        "name": principal.name,
+        "user": principal.user_id,
+        "key": principal.key_id,
+        "session": principal.session_id,
+        "address": source.address,
+        "request": source.request_id,
+        "operation": source.operation,
+    }
+    return to_json({n: v for n, v in actor.items() if v}).decode()
+
+
+def _id_list(ids: Iterable[UUID] | None) -> str:
+    return "*" if ids is None else "{" + ",".join(map(str, ids)) + "}"
+
+
+def _literal(value: str) -> str:
+    # These travel inside BEGIN, which takes no parameters: quote_literal's rule, with the
+    # server's standard_conforming_strings.
+    plain = value.replace("\0", "").replace("'", "''")
+    return " E'" + plain.replace("\\", "\\\\") + "'" if "\\" in plain else f"'{plain}'"
+
+
 _UNREACHABLE = Text("the database cannot be reached", "无法连接数据库")
 _ALL_BUSY = Text("all database connections are busy", "数据库连接均被占用")
 _BUSY = Text("the database is busy or restarting", "数据库繁忙或正在重启")
@@ -202,6 +257,8 @@ def problem_for(error: BaseException) -> Problem | None:
         return Conflict(constraint=getattr(cause, "constraint_name", None) or "unknown")
     if state.startswith("22"):
         return Invalid([OUT_OF_RANGE.at("")])
+    if state == "42501" and "row-level security" in str(cause):
+        return OutsideLimits()
     if state.startswith(("40", "53", "57", "08", "55")):
         return Unavailable(_BUSY)
     if state == "25006":

@@ -85,6 +85,8 @@ class Problem(Exception):
     title: ClassVar[Text]
     detail: ClassVar[Text]
     retryable: ClassVar[bool] = False
+    # The URI of a type that somebody else defined; else it is our own page of the code.
+    registered_type: ClassVar[str | None] = None
 
     registry: ClassVar[dict[str, type["Problem"]]] = {}
 
@@ -109,10 +111,15 @@ class Problem(Exception):
         self.keep_writes = keep_writes
         self.params = params
 
+    @classmethod
+    def type_uri(cls) -> str:
+        """The URI that `type` names."""
+        return cls.registered_type or PROBLEM_BASE + cls.code.replace("_", "-")
+
     def body(self, language: str, instance: str, request_id: str) -> dict[str, Any]:
         """The problem document in the caller's language."""
         return {
-            "type": PROBLEM_BASE + self.code.replace("_", "-"),
+            "type": self.type_uri(),
             "title": self.title.render(language, {}),
             "status": self.status,
             "detail": self.detail.render(language, self.params),
@@ -164,6 +171,15 @@ class PermissionDenied(Problem):
     detail = Text(
         "This call needs the permission {required_permission}.",
         "此操作需要权限 {required_permission}。",
+    )
+
+
+class OutsideLimits(Problem):
+    status, code = 403, "outside_limits"
+    title = Text("Outside your limits", "超出您的权限范围")
+    detail = Text(
+        "You may do this, but not for these warehouses, item categories or amounts.",
+        "您有此项权限,但不适用于这些仓库、物料类别或金额。",
     )
 
 
@@ -249,7 +265,13 @@ class UnsupportedMediaType(Problem):
     )
 
 
+# One for each line of the largest document; beyond it the answer would outgrow the request.
+MOST_ERRORS = 1_000
+
+
 class Invalid(Problem):
+    """`count` is the number of broken rules; at most `MOST_ERRORS` of them are listed."""
+
     status, code = 422, "validation_failed"
     title = Text("Validation failed", "校验失败")
     detail = Text(
@@ -257,7 +279,7 @@ class Invalid(Problem):
     )
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__(errors, count=len(errors))
+        super().__init__(errors[:MOST_ERRORS], count=len(errors))
 
 
 class IdempotencyKeyReused(Problem):
@@ -275,6 +297,40 @@ class PreconditionRequired(Problem):
     detail = Text(
         "Send If-Match with the ETag you read, or 'version' in the body.",
         "请在 If-Match 中提供读取到的 ETag,或在请求体中提供 version。",
+    )
+
+
+class RateLimited(Problem):
+    """`violated-policies` names what was used up, as in `RateLimit-Policy`."""
+
+    status, code = 429, "rate_limited"
+    retryable = True
+    registered_type = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    title = Text("Too many requests", "请求过多")
+    detail = Text(
+        "The requests allowed in a minute are used up; try again in {retry_after_seconds} s.",
+        "本分钟内允许的请求次数已用完,请在 {retry_after_seconds} 秒后重试。",
+    )
+
+    def __init__(
+        self, policies: Sequence[str], retry_after_seconds: int, headers: Mapping[str, str]
+    ) -> None:
+        members: dict[str, Any] = {
+            "violated-policies": list(policies),
+            "retry_after_seconds": retry_after_seconds,
+        }
+        super().__init__(headers={**headers, "Retry-After": str(retry_after_seconds)}, **members)
+
+
+class TooManyJobs(Problem):
+    """`kind` is the kind of job that is limited; absent when it is the total of all kinds."""
+
+    status, code = 429, "too_many_jobs"
+    retryable = True
+    title = Text("Too many jobs at once", "同时进行的任务过多")
+    detail = Text(
+        "At most {limit} of these jobs may wait or run at once; let one end, or cancel one.",
+        "此类任务同时等待或运行的数量上限为 {limit};请等待其结束或取消其中一个。",
     )
 
 

@@ -1,6 +1,7 @@
 """What stands around the application: request ids, security headers, body limits, the last catch.
 
-Pure ASGI; from the outside in: `RequestId`, metrics and logs, `LastResort`, `BodySizeGuard`.
+Pure ASGI; from the outside in: `RequestId`, metrics and logs, `LastResort`, `RequestDeadline`,
+`BodySizeGuard`.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{
 
 
 _SHUTTING_DOWN = Text("the server is shutting down", "服务器正在关闭")
+_TOO_LONG = Text("the request took too long and was undone", "请求处理超时,已撤销")
 
 
 class RequestId:
@@ -117,6 +119,70 @@ class LastResort:
             logger.exception("unhandled_error", response_started=started)
             if not started:
                 await _refuse(InternalError(), scope, receive, send)
+
+
+class RequestDeadline:
+    """Cancels a request that takes longer than `seconds`: what it did is rolled back, 503.
+
+    Only our own time counts: it starts over when the body has arrived and with each part of the
+    answer that has left, for the client's slowness has deadlines in the server. An answer that had
+    begun is broken off. As with any answer that gets lost, a COMMIT already on its way may still
+    arrive; sending the request again with its Idempotency-Key tells.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float = 35.0) -> None:
+        self.app = app
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        timed = _Timed(asyncio.timeout(self.seconds), self.seconds, receive, send)
+        try:
+            async with timed.timeout:
+                await self.app(scope, timed.receive, timed.send)
+        except TimeoutError:
+            if not timed.timeout.expired():
+                raise
+            logger.error("request_too_long", response_started=timed.started)
+            if not timed.started:
+                await _refuse(Unavailable(_TOO_LONG), scope, receive, send)
+
+
+class _Timed:
+    """One request whose clock stands still while the client is at work."""
+
+    def __init__(
+        self, timeout: asyncio.Timeout, seconds: float, receive: Receive, send: Send
+    ) -> None:
+        self.timeout, self.seconds = timeout, seconds
+        self._receive, self._send = receive, send
+        self.started = self.received = False
+
+    async def receive(self) -> Message:
+        if self.received:
+            # Waiting for the client to leave, which a streamed answer does beside its work.
+            return await self._receive()
+        self._stop()
+        message = await self._receive()
+        self.received = not message.get("more_body", False)
+        self._restart()
+        return message
+
+    async def send(self, message: Message) -> None:
+        self.started = True
+        self._stop()
+        await self._send(message)
+        self._restart()
+
+    def _stop(self) -> None:
+        if not self.timeout.expired():
+            self.timeout.reschedule(None)
+
+    def _restart(self) -> None:
+        if not self.timeout.expired():
+            self.timeout.reschedule(asyncio.get_running_loop().time() + self.seconds)
 
 
 class BodySizeGuard:

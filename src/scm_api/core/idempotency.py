@@ -6,12 +6,13 @@ answer. Only successes are stored: a failure rolled back, so running it again is
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 import asyncpg
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import CheckConstraint, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -111,15 +112,21 @@ async def claim(tx: Tx, request: Request, key: str, body: bytes) -> Response | N
     return response
 
 
-async def store(tx: Tx, request: Request, key: str, response: Response) -> None:
-    """Remember the answer of a successful write, in its own transaction."""
+async def store(
+    tx: Tx, request: Request, key: str, response: Response, secrets: Sequence[str] = ()
+) -> None:
+    """Remember the answer of a successful write, in its own transaction; `secrets` are members of
+    it that are shown only once, and null in a replay."""
+    body = bytes(response.body)
+    if secrets:
+        body = to_json(from_json(body) | dict.fromkeys(secrets))
     kept = {n: response.headers[n] for n in _STORED_HEADERS if n in response.headers}
     await tx.execute(
         _STORE,
         *_scope(tx, request, key),
         response.status_code,
         to_json(kept).decode(),
-        bytes(response.body),
+        body,
     )
 
 

@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
+from pydantic import TypeAdapter
 from pydantic_core import to_json
 from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -28,16 +29,21 @@ from scm_api.core.db import (
     is_transient,
     problem_for,
 )
-from scm_api.core.errors import IllegalTransition, InternalError, NotFound, Problem
+from scm_api.core.errors import IllegalTransition, InternalError, NotFound, Problem, TooManyJobs
 from scm_api.core.ids import uuid7
 from scm_api.core.language import LANGUAGES
 from scm_api.core.runtime import Runtime
-from scm_api.core.tx import Principal, Tx
+from scm_api.core.tx import Principal, Source, Tx
 
 logger = structlog.get_logger()
 QUEUE = "scm_job"
 KEPT = timedelta(days=30)
+# Open jobs (waiting or running) of one organization, of all kinds together.
+AT_MOST = 20
+RETRY_AFTER_SECONDS = 10
+_IS_OPEN = "status in ('queued', 'running')"
 T = TypeVar("T")
+_PRINCIPAL = TypeAdapter(Principal)
 
 
 class JobRow(Identified, Base):
@@ -68,6 +74,7 @@ class JobRow(Identified, Base):
         ),
         CheckConstraint("done >= 0 and (total is null or total >= 0)", name="progress"),
         Index("ix_job_created_at", "organization_id", "created_at"),
+        Index("ix_job_open", "organization_id", "kind", postgresql_where=text(_IS_OPEN)),
     )
 
 
@@ -114,7 +121,7 @@ class Work:
     async def _aside(self) -> AsyncIterator[Tx]:
         runtime = self.runtime
         async with runtime.database.transaction(
-            self.principal, now=runtime.clock(), request_id=str(self.job_id)
+            self.principal, now=runtime.clock(), source=Source(str(self.job_id))
         ) as tx:
             yield tx
             await tx.driver.execute("commit")
@@ -122,30 +129,33 @@ class Work:
 
 Handler = Callable[[Tx, Work], Awaitable[dict[str, Any]]]
 _handlers: dict[str, Handler] = {}
+_at_most: dict[str, int] = {}
 
 
-def job(kind: str) -> Callable[[Handler], Handler]:
-    """Register the handler of a kind of job; its dictionary becomes the job's `result`."""
+def job(kind: str, *, at_most: int = AT_MOST) -> Callable[[Handler], Handler]:
+    """Register the handler of a kind of job; its dictionary becomes the job's `result`.
+
+    `at_most` bounds the open jobs of this kind in one organization.
+    """
 
     def register(handler: Handler) -> Handler:
         if _handlers.setdefault(kind, handler) is not handler:
             raise TypeError(f"two handlers for job {kind!r}")
+        _at_most[kind] = at_most
         return handler
 
     return register
 
 
 async def enqueue(tx: Tx, kind: str, params: dict[str, Any]) -> UUID:
-    """Queue a job in this transaction; it starts once the transaction has committed."""
+    """Queue a job in this transaction; it starts once the transaction has committed.
+
+    Raises `TooManyJobs` when the organization has as many open ones as it may have.
+    """
     if kind not in _handlers:
         raise TypeError(f"no handler for job {kind!r}")
+    await _check_quota(tx, kind)
     job_id = uuid7()
-    principal = {
-        "kind": tx.principal.kind,
-        "id": tx.principal.id,
-        "name": tx.principal.name,
-        "permissions": sorted(tx.principal.permissions),
-    }
     await tx.execute(
         """
         insert into job (organization_id, id, kind, params, principal, created_at, expires_at)
@@ -155,13 +165,34 @@ async def enqueue(tx: Tx, kind: str, params: dict[str, Any]) -> UUID:
         job_id,
         kind,
         to_json(params).decode(),
-        to_json(principal).decode(),
+        _PRINCIPAL.dump_json(tx.principal).decode(),
         tx.now,
         tx.now + KEPT,
     )
     payload = to_json({"organization_id": tx.organization_id, "job_id": job_id})
     await Queries(AsyncpgDriver(tx.driver)).enqueue(QUEUE, payload)
     return job_id
+
+
+async def _check_quota(tx: Tx, kind: str) -> None:
+    # Locked until the end of the transaction, so that of two that count neither misses the other's
+    # job; counted by a second statement, which sees what was committed while the first one waited.
+    lock = "select pg_advisory_xact_lock(hashtextextended('jobs of ' || $1, 0))"
+    await tx.execute(lock, str(tx.organization_id))
+    row = await tx.fetchrow(
+        f"""
+        select count(*) as all, count(*) filter (where kind = $2) as of_kind
+        from job where organization_id = $1 and {_IS_OPEN}
+        """,
+        tx.organization_id,
+        kind,
+    )
+    assert row is not None
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if row["of_kind"] >= _at_most[kind]:
+        raise TooManyJobs(headers=headers, limit=_at_most[kind], kind=kind)
+    if row["all"] >= AT_MOST:
+        raise TooManyJobs(headers=headers, limit=AT_MOST)
 
 
 async def find(tx: Tx, job_id: UUID) -> asyncpg.Record:
@@ -220,14 +251,8 @@ async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
         await tx.driver.execute("commit")
     if row is None:
         return
-    who = row["principal"]
-    principal = Principal(
-        who["kind"],
-        UUID(who["id"]),
-        who["name"],
-        organization_id,
-        frozenset(who["permissions"]),
-    )
+    # As it was when the job was asked for.
+    principal = _PRINCIPAL.validate_python(row["principal"], strict=False)
     work = Work(runtime, principal, job_id, row["params"])
     try:
         await _run_in_transaction(work, _handlers[row["kind"]])
@@ -250,7 +275,7 @@ async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
 async def _run_in_transaction(work: Work, handler: Handler) -> None:
     runtime = work.runtime
     async with runtime.database.transaction(
-        work.principal, now=runtime.clock(), request_id=str(work.job_id)
+        work.principal, now=runtime.clock(), source=Source(str(work.job_id))
     ) as tx:
         # A job may compute for long between statements; if its worker dies, the connection ends.
         await tx.execute("set local idle_in_transaction_session_timeout = 0")

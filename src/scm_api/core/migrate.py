@@ -1,6 +1,7 @@
 """Bringing a database to the current schema: roles first, then Alembic as the owner.
 
-`scm_owner` (no login) owns every table; `scm_app` logs in and has DML only.
+`scm_owner` (no login) owns every table; `scm_app` logs in and has DML only; `scm_limited` (no
+login) is what it becomes for principals confined to warehouses or categories.
 """
 
 from collections.abc import Callable
@@ -46,7 +47,7 @@ def head_revision() -> str:
 
 
 async def create_roles(admin: asyncpg.Connection, app_password: str | None = None) -> None:
-    """Create the two roles where they are missing and set the application role's limits."""
+    """Create the three roles where they are missing and set the application role's limits."""
     await admin.execute(
         """
         do $$ begin
@@ -55,6 +56,13 @@ async def create_roles(admin: asyncpg.Connection, app_password: str | None = Non
           end if;
           if not exists (select from pg_roles where rolname = 'scm_app') then
             create role scm_app login nosuperuser nobypassrls nocreatedb nocreaterole;
+          end if;
+          if not exists (select from pg_roles where rolname = 'scm_limited') then
+            create role scm_limited nologin;
+          end if;
+          if not pg_has_role('scm_app', 'scm_limited', 'set') then
+            -- To act as it, not to have its rights all the time.
+            grant scm_limited to scm_app with inherit false, set true;
           end if;
         end $$
         """

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from scm_api.core import errors
 from scm_api.core.errors import Problem
+from scm_api.core.operation_route import PUBLIC, SELF
 
 _REFERENCE = r'"#/components/schemas/([^"]+)"'
 _NUMBER_BOUNDS = {"gt", "ge", "lt", "le"}
@@ -36,6 +37,16 @@ _TAGS = {
     "jobs": "Background work with progress.",
     "events": "The change feed: everything that happened, in an order that never skips.",
     "problems": "The registry of problem codes.",
+    "organizations": "The organizations one belongs to: settings, calendar, numbers, periods.",
+    "organization-groups": "Organizations that belong together.",
+    "sandbox": "Organizations to try things in, emptied at will.",
+    "sessions": "Logging in and out: short access tokens, refresh tokens that rotate.",
+    "me": "Oneself: profile, password, second factor, sessions.",
+    "users": "The people of an organization: invitations, roles, limits.",
+    "api-keys": "Keys for programs: scoped, rotated, revoked.",
+    "roles": "What people and keys may do: templates and roles of one's own.",
+    "duty-rules": "Segregation of duties: what one person must not do alone.",
+    "audit": "The trail: who changed what, when, from where and why; sealed.",
 }
 _DESCRIPTION = """\
 Inventory and procurement in one live flow. Decimals travel as strings, times are RFC 3339 in UTC,
@@ -47,6 +58,7 @@ _READ_PROBLEMS: tuple[type[Problem], ...] = (
     errors.Unauthenticated,
     errors.PermissionDenied,
     errors.Invalid,
+    errors.RateLimited,
     errors.InternalError,
     errors.Unavailable,
 )
@@ -107,10 +119,13 @@ def _complete(doc: dict[str, Any], routes: dict[str, APIRoute]) -> dict[str, Any
             _operation(method, spec, routes[spec["operationId"]])
     components = doc["components"]
     components["securitySchemes"] = {
-        "apiKey": {
+        "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API key: `Authorization: Bearer scm_live_...`.",
+            "description": "An API key or the access token of a session: `Authorization: Bearer "
+            "scm_live_...`. Whoever belongs to several organizations names one by the header "
+            "`Scm-Organization: <code or id>`; `Scm-Reason` gives the trail a reason, "
+            "percent-encoded.",
         }
     }
     models = components["schemas"]
@@ -155,10 +170,15 @@ def _drop_unused(doc: dict[str, Any]) -> None:
 
 def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
     permission = spec["x-permission"]
+    spec.pop("x-secrets", None)
     own = [Problem.registry[code] for code in spec.pop("x-problems")]
     writes = method != "get" and not spec.pop("x-read-only", False)
-    spec["security"] = [{"apiKey": []}]
-    spec["description"] = f"{spec.get('description', '')}\n\nNeeds `{permission}`.".strip()
+    needs = {
+        PUBLIC: "Needs no credentials.",
+        SELF: "Needs any credentials: it is about oneself.",
+    }.get(permission, f"Needs `{permission}`.")
+    spec["security"] = [] if permission == PUBLIC else [{"bearer": []}]
+    spec["description"] = f"{spec.get('description', '')}\n\n{needs}".strip()
     names = {parameter["name"] for parameter in spec.get("parameters", [])}
     parameters = spec.setdefault("parameters", [])
     if writes:

@@ -17,6 +17,11 @@ _NO_NUL = Rule(
     "no_nul",
     Text("A NUL character has no place in a path or query.", "路径和查询中不能含 NUL 字符。"),
 )
+# Parameters may repeat, as a filter by many codes does; each unknown one is named in the answer.
+_MOST_PARAMETERS = 500
+_TOO_MANY_PARAMETERS = Text(
+    f"A query may have {_MOST_PARAMETERS} parameters.", f"查询参数上限为 {_MOST_PARAMETERS} 个。"
+)
 
 
 def _key(path: str) -> tuple[str, ...]:
@@ -47,11 +52,12 @@ class IndexedRouter:
             scope = {**scope, "method": "GET"}
         if "\x00" in scope["path"]:
             raise Malformed(reason=_NO_NUL.text)
-        if b"%00" in scope.get("query_string", b""):
+        query: bytes = scope.get("query_string", b"")
+        if query.count(b"&") >= _MOST_PARAMETERS:
+            raise Malformed(reason=_TOO_MANY_PARAMETERS)
+        if b"%00" in query:
             names = [
-                part.split("=")[0]
-                for part in scope["query_string"].decode("latin-1").split("&")
-                if "%00" in part
+                part.split("=")[0] for part in query.decode("latin-1").split("&") if "%00" in part
             ]
             raise Invalid([_NO_NUL.at_parameter(name) for name in names])
         allowed: set[str] = set()

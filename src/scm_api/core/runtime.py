@@ -4,11 +4,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from scm_api.core.budgets import Budgets
 from scm_api.core.db import Database
 from scm_api.core.tx import Principal
 from scm_api.settings import Settings
 
-Authenticate = Callable[["Runtime", str | None], Awaitable[Principal]]
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a request says about who sends it, and from where."""
+
+    authorization: str | None
+    organization: str | None = None
+    address: str | None = None
+    request_id: str = ""
+
+
+Authenticate = Callable[["Runtime", Credentials], Awaitable[Principal]]
 
 
 def utc_now() -> datetime:
@@ -24,3 +36,4 @@ class Runtime:
     database: Database
     authenticate: Authenticate
     clock: Callable[[], datetime] = field(default=utc_now)
+    budgets: Budgets = field(default_factory=Budgets)

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from scm_api.core.errors import Rule, Text
+from scm_api.core.redaction import COST
 from scm_api.core.rules import ONE_REFERENCE, broken
 
 T = TypeVar("T")
@@ -107,6 +108,9 @@ Number = Annotated[
     WithJsonSchema({"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}),
 ]
 
+# Money that only callers with `costs:read` see.
+CostNumber = Annotated[Number | None, COST]
+
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -148,7 +152,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in
 class Money(Read):
     """An amount and its ISO 4217 currency."""
 
-    amount: Number
+    amount: CostNumber
     currency: str
 
 

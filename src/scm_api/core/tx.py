@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +19,48 @@ from scm_api.core.events import Event
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What part of an organization's data a principal works on; None in a field: all of it.
+
+    `categories` holds the ids of whole subtrees. `amount` bounds, in base currency, the documents
+    it may decide on.
+    """
+
+    warehouses: frozenset[UUID] | None = None
+    categories: frozenset[UUID] | None = None
+    amount: Decimal | None = None
+
+    @property
+    def confines(self) -> bool:
+        """Whether rows of the organization lie outside."""
+        return self.warehouses is not None or self.categories is not None
+
+
+UNLIMITED = Limits()
+
+
+@dataclass(frozen=True)
 class Principal:
-    """Who acts: an API key, a user, or a process of the system. `*` grants every permission."""
+    """Who acts: an API key, a person, or a process of the system. `*` grants every permission.
+
+    `id` is the key's, the person's or the process's own. A person's session or personal key names
+    the person in `user_id`, so that two of them are still known as one.
+    """
 
     kind: str
     id: UUID
     name: str
     organization_id: UUID
     permissions: frozenset[str]
+    limits: Limits = UNLIMITED
+    user_id: UUID | None = None
+    key_id: UUID | None = None
+    session_id: UUID | None = None
+
+    @property
+    def actor_id(self) -> UUID:
+        """Who is answerable: the person behind a session or personal key, else the key itself."""
+        return self.user_id or self.id
 
     def may(self, permission: str) -> bool:
         return "*" in self.permissions or permission in self.permissions
@@ -34,6 +69,21 @@ class Principal:
         """Raise `PermissionDenied` unless the permission is granted."""
         if not self.may(permission):
             raise PermissionDenied(required_permission=permission)
+
+
+# Whoever has not said who he is, in no organization: public calls such as a login.
+NOBODY = UUID(int=0)
+ANONYMOUS = Principal("anonymous", NOBODY, "anonymous", NOBODY, frozenset())
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a change comes from, for the trail."""
+
+    request_id: str = ""
+    address: str | None = None
+    operation: str | None = None
+    reason: str | None = None
 
 
 @dataclass
@@ -48,12 +98,16 @@ class Tx:
     driver: asyncpg.Connection
     organization_id: UUID
     principal: Principal
-    request_id: str
+    source: Source
     now: datetime
     idempotency_key: str | None = None
     dry_run: bool = False
     events: list[Event] = field(default_factory=list)
     _session: AsyncSession | None = None
+
+    @property
+    def request_id(self) -> str:
+        return self.source.request_id
 
     @property
     def session(self) -> AsyncSession:

@@ -15,7 +15,7 @@ from scm_api.access import service as access
 from scm_api.core import outbox
 from scm_api.core.runtime import Runtime
 from scm_api.core.schemas import ItemReference, Reference
-from scm_api.core.tx import Principal, Tx
+from scm_api.core.tx import Principal, Source, Tx
 from scm_api.items import bulk, categories
 from scm_api.items import service as items
 from scm_api.items.category_schemas import CategoryCreate
@@ -78,7 +78,7 @@ class World:
     async def transaction(self) -> AsyncIterator[Tx]:
         """A transaction at the clock's time; committed at a clean end."""
         async with self.runtime.database.transaction(
-            self.principal, now=self.clock(), request_id="demo"
+            self.principal, now=self.clock(), source=Source("demo")
         ) as tx:
             yield tx
             await outbox.flush(tx)

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from scm_api.core.schemas import (
     CategoryKey,
+    CostNumber,
     Instant,
     ItemKey,
     Number,
@@ -99,10 +100,10 @@ class TurnoverFigures(Read):
     """Turnover with its inputs."""
 
     n: int = Field(description="Item-locations that held value or were consumed.")
-    opening_value: Number
-    closing_value: Number
-    average_value: Number = Field(description="Time-weighted; a posting's own day counts half.")
-    consumption_value: Number = Field(description="Cost of goods issued, less what came back.")
+    opening_value: CostNumber
+    closing_value: CostNumber
+    average_value: CostNumber = Field(description="Time-weighted; a posting's own day counts half.")
+    consumption_value: CostNumber = Field(description="Cost of goods issued, less what came back.")
     turnover: Number | None = Field(description="In the period; null without stock.")
     turnover_per_year: Number | None
     days_of_inventory: Number | None = Field(description="Null without consumption.")
@@ -151,8 +152,8 @@ class FillFigures(Read):
     n: int
     issued_quantity: Number
     shortage_quantity: Number
-    issued_value: Number
-    shortage_value: Number
+    issued_value: CostNumber
+    shortage_value: CostNumber
     fill_rate: Number | None = Field(description="In units.")
     value_fill_rate: Number | None = Field(description="In value at cost.")
 
@@ -176,8 +177,8 @@ class OverstockFigures(Read):
     n: int
     overstocked_items: int
     unplanned_items: int = Field(description="Judged by days of cover, for want of a plan.")
-    stock_value: Number
-    overstock_value: Number
+    stock_value: CostNumber
+    overstock_value: CostNumber
     overstock_share: Number | None
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
+    CostNumber,
     Instant,
     ItemKey,
     ItemLink,
@@ -56,10 +57,12 @@ class LineRead(Read):
     base_unit: str
     received_quantity: Number
     open_quantity: Number
-    unit_price: Number = Field(description="Price of `price_per` `price_unit`.")
+    unit_price: CostNumber = Field(description="Price of `price_per` `price_unit`.")
     price_per: Number
     price_unit: str
-    amount: Number = Field(description="To 4 places; only the order's total is rounded further.")
+    amount: CostNumber = Field(
+        description="To 4 places; only the order's total is rounded further."
+    )
     over_delivery_percent: Number
     under_delivery_percent: Number
     is_unlimited_overdelivery: bool
@@ -164,7 +167,9 @@ class RevisionRead(Read):
 
     revision: int
     reason: str
-    changes: list[ChangedValue]
+    changes: list[ChangedValue] = Field(
+        description="Those of prices hold null twice without `costs:read`."
+    )
     principal_name: str
     created_at: datetime
 

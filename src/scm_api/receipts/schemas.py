@@ -10,6 +10,7 @@ from scm_api.core.pages import PageParams
 from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
     Code,
+    CostNumber,
     Instant,
     ItemKey,
     ItemLink,
@@ -152,7 +153,7 @@ class ReceiptLineRead(Read):
     quantity: Number
     base_unit: str
     stock_status: str
-    unit_cost: Number = Field(description="Base currency for one base unit.")
+    unit_cost: CostNumber = Field(description="Base currency for one base unit.")
     is_final_delivery: bool
 
 
@@ -170,7 +171,7 @@ class ReceiptSummary(Read):
     external_ref: str | None
     note: str
     line_count: int
-    value: Number = Field(description="In the organization's base currency.")
+    value: CostNumber = Field(description="In the organization's base currency.")
     stock_document_id: UUID
     reversal_document_id: UUID | None
     reversed_at: datetime | None

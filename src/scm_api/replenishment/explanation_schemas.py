@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from scm_api.core.redaction import COST
 from scm_api.core.schemas import ItemLink, Link, Read
 from scm_api.replenishment.policies import Method, Scope, ServiceRuleName
 from scm_api.replenishment.schemas import OutcomeName
@@ -25,6 +26,7 @@ Figure = Annotated[
     BeforeValidator(_text),
     WithJsonSchema({"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}),
 ]
+CostFigure = Annotated[Figure | None, COST]
 DemandClassName = Literal["none", "smooth", "erratic", "intermittent", "lumpy"]
 
 
@@ -49,8 +51,8 @@ class ExplainedInputs(Read):
     minimum_quantity: Figure | None
     order_multiple: Figure
     maximum_quantity: Figure | None
-    order_cost: Figure
-    unit_cost: Figure = Field(description="In base currency; 0 where nothing is known in it.")
+    order_cost: CostFigure
+    unit_cost: CostFigure = Field(description="In base currency; 0 where nothing is known in it.")
     holding_rate: Figure
     policy_min: Figure | None
     policy_max: Figure | None
@@ -94,8 +96,8 @@ class ExplainedPriceStep(Read):
     """What ordering at one step of the price list costs."""
 
     minimum_quantity: Figure | None
-    unit_price: Figure | None
-    annual_cost: Figure | None = Field(description="Null: the step cannot be reached.")
+    unit_price: CostFigure
+    annual_cost: CostFigure = Field(description="Null: the step cannot be reached.")
 
 
 class ExplainedPriceBreaks(Read):
@@ -106,7 +108,7 @@ class ExplainedPriceBreaks(Read):
     steps: list[ExplainedPriceStep]
     chosen: int = Field(description="Place of the chosen step in `steps`, from 0.")
     quantity: Figure
-    unit_price: Figure
+    unit_price: CostFigure
 
 
 class ExplainedPlan(Read):
@@ -201,7 +203,7 @@ class Explanation(Read):
     quantity: Figure
     computed_quantity: Figure = Field(description="What the figures say, also if held back.")
     order_multiples: int
-    value: Figure
+    value: CostFigure
     currency: str = Field(description="Of `value` and `price_breaks`.")
     order_on: date | None
     needed_on: date | None

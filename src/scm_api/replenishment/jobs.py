@@ -9,8 +9,11 @@ from scm_api.core.language import LANGUAGES
 from scm_api.core.tx import Tx
 from scm_api.replenishment import service
 
+# A plan reads a year of the whole catalogue: a queue of them helps nobody.
+OPEN_PLANS = 3
 
-@job(service.JOB)
+
+@job(service.JOB, at_most=OPEN_PLANS)
 async def make_plan(tx: Tx, work: Work) -> dict[str, Any]:
     """Make the plan that was asked for; a plan that fails leaves nothing behind but why it did."""
     try:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
+    CostNumber,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -108,7 +109,7 @@ class PolicyRead(Read):
     review_days: int | None
     lead_time_days: int | None
     holding_rate: Number | None
-    order_cost: Number | None
+    order_cost: CostNumber
     minimum_stock: Number | None
     maximum_stock: Number | None
     version: int
@@ -144,7 +145,9 @@ class EffectivePolicyRead(Read):
     item: ItemLink
     warehouse: Link
     on: date
-    fields: dict[str, EffectiveField]
+    fields: dict[str, EffectiveField] = Field(
+        description="The value of a cost is null without `costs:read`."
+    )
 
 
 class EffectiveQuery(Strict):

@@ -10,6 +10,7 @@ from scm_api.core.documents import insert, write
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
+from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.core.tx import Tx
 from scm_api.items import service as items
@@ -30,13 +31,19 @@ from scm_api.warehouses import service as warehouses
 
 async def put(tx: Tx, body: PolicyPut) -> tuple[Any, bool]:
     """Write the policy of a scope from a day on, replacing one of that very day; gives the row as
-    `policy_repository.shown` does, and whether it is new. Raises `Invalid`."""
+    `policy_repository.shown` does, and whether it is new. A cost stays as it is unless the caller
+    sees costs. Raises `Invalid`, `PermissionDenied`."""
+    if body.order_cost is not None:
+        # Else lots, which balance it with the unit cost, would tell that cost.
+        tx.principal.require(SEE_COSTS)
     scope, item_id, warehouse_id, category_id = await _scope(tx, body)
     _check_levels(body)
     on = body.effective_from or await plan_repository.today(tx)
     before = await policy_repository.find(tx, scope, item_id, warehouse_id, category_id, on)
     values = body.model_dump(include=set(FIELDS))
     old = {name: None if before is None else getattr(before, name) for name in FIELDS}
+    if not tx.principal.may(SEE_COSTS):
+        values["order_cost"] = old["order_cost"]
     changes = {
         name: {"old": old[name], "new": value}
         for name, value in values.items()

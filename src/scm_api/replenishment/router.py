@@ -5,9 +5,10 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from scm_api.core.errors import NotFound
+from scm_api.core.errors import NotFound, TooManyJobs
 from scm_api.core.http import OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.core.language import Language
+from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import ItemLink, Link
 from scm_api.replenishment import calculator, policy_service, service, suggestion_service
 from scm_api.replenishment.explanation_schemas import Explanation
@@ -66,10 +67,15 @@ def _policy_read(row: Any) -> PolicyRead:
     )
 
 
-@replenishment.put("/policies", summary="Write a policy", **operation("replenishment:write"))
+@replenishment.put(
+    "/policies",
+    summary="Write a policy",
+    **operation("replenishment:write", additional_permissions=[SEE_COSTS]),
+)
 async def put_policy(tx: OpenTx, reply: ReplyTo, body: PolicyPut) -> PolicyRead:
     """Say how an item in a warehouse, an item, a category, a warehouse or everything is
-    replenished. Fields left out are inherited from the next wider scope."""
+    replenished. Fields left out are inherited from the next wider scope. To change `order_cost`
+    takes `costs:read` too; without it that field stays."""
     row, _ = await policy_service.put(tx, body)
     reply.etag(row[0].version)
     return _policy_read(row)
@@ -98,7 +104,10 @@ async def get_effective_policy(
 
 
 @replenishment.post(
-    "/plans", status_code=202, summary="Make a plan", **operation("replenishment:plan")
+    "/plans",
+    status_code=202,
+    summary="Make a plan",
+    **operation("replenishment:plan", errors=[TooManyJobs]),
 )
 async def create_plan(tx: OpenTx, reply: ReplyTo, body: PlanCreate) -> PlanAccepted:
     """Forecast, compute levels and suggest orders, in the background. Open suggestions are brought

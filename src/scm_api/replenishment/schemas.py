@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemDocument
 from scm_api.core.schemas import (
+    CostNumber,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -152,7 +153,7 @@ class PlanLineRead(Read):
     supplier: Link | None
     outcome: OutcomeName
     quantity: Number
-    value: Number = Field(description="quantity x the supplier's price, else x the unit cost.")
+    value: CostNumber = Field(description="quantity x the supplier's price, else x the unit cost.")
     currency: str = Field(description="Of value: the supplier's, else the base currency.")
     on_hand: Number = Field(description="Unrestricted stock.")
     reserved: Number

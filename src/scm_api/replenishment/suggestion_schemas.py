@@ -10,6 +10,7 @@ from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
 from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
+    CostNumber,
     Currency,
     Factor,
     ItemKey,
@@ -56,9 +57,9 @@ class SuggestionRead(Read):
     supplier: Link | None
     quantity: Number = Field(description="What the plan computed, in base units.")
     adjusted_quantity: Number | None = Field(description="What was accepted instead.")
-    unit_price: Number | None
+    unit_price: CostNumber
     currency: str | None = Field(description="Of unit_price and value: the supplier's.")
-    value: Number | None = Field(description="Accepted or computed quantity x unit price.")
+    value: CostNumber = Field(description="Accepted or computed quantity x unit price.")
     order_on: date
     needed_on: date | None
     stockout_on: date | None
@@ -240,14 +241,14 @@ class CurvePoint(Read):
     safety_factor: Number = Field(description="Safety stock in standard deviations (z).")
     safety_stock: Number
     reorder_point: Number
-    value: Number = Field(description="safety stock x unit cost.")
-    annual_holding_cost: Number = Field(description="value x holding rate.")
+    value: CostNumber = Field(description="safety stock x unit cost.")
+    annual_holding_cost: CostNumber = Field(description="value x holding rate.")
 
 
 class SafetyStockAnswer(Read):
     """The stock-to-service curve and how each figure was computed."""
 
-    inputs: dict[str, Number]
+    inputs: dict[str, Number | None] = Field(description="Costs are null without `costs:read`.")
     protection: Protection
     service_rule: ServiceRuleName
     distribution: Literal["normal", "gamma", "poisson", "negative_binomial"]

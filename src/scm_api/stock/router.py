@@ -6,6 +6,7 @@ from fastapi import Path, Query
 
 from scm_api.core.errors import Duplicate, NotFound
 from scm_api.core.http import OpenTx, ReplyTo, operation, router
+from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import Instant
 from scm_api.stock import service, views
 from scm_api.stock.errors import (
@@ -60,7 +61,7 @@ async def post(tx: OpenTx, reply: ReplyTo, body: MovementCreate) -> MovementPost
     there is changes nothing and is recorded as a shortage."""
     posted = await service.post(tx, body)
     reply.created(f"/v1/stock-movements/{posted.id}")
-    return views.posted_read(tx, posted)
+    return views.posted_read(posted)
 
 
 @movements.get("", summary="List the ledger", **operation("stock:read"))
@@ -79,7 +80,7 @@ async def list_(
 async def get(tx: OpenTx, document: DocumentKey) -> MovementRead:
     """A posted document with its lines."""
     header, lines = await service.get_document(tx, document)
-    return views.document_read(tx, header, lines)
+    return views.document_read(header, lines)
 
 
 @movements.post(
@@ -96,7 +97,7 @@ async def reverse(
     """Post a document back by a new one that points to it; documents are never changed."""
     posted, reversal_of = await service.reverse(tx, document, body)
     reply.created(f"/v1/stock-movements/{posted.id}")
-    return views.posted_read(tx, posted, reversal_of)
+    return views.posted_read(posted, reversal_of)
 
 
 @stock.get("", name="positions", summary="List stock positions", **operation("stock:read"))
@@ -129,7 +130,7 @@ async def balances(
     return BalanceList(**page.body(data))
 
 
-@stock.get("/valuation", summary="Value stock", **operation("stock:value"))
+@stock.get("/valuation", summary="Value stock", **operation(SEE_COSTS))
 async def valuation(
     tx: OpenTx,
     as_of: Annotated[Instant | None, Query(description="Now if absent.")] = None,

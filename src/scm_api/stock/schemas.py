@@ -10,6 +10,7 @@ from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
     CategoryKey,
     Code,
+    CostNumber,
     Instant,
     ItemLink,
     ItemReference,
@@ -130,9 +131,7 @@ class PostedLineRead(Read):
     """A line's effect."""
 
     line_no: int
-    value: Number | None = Field(
-        description="In base currency; null without the permission stock:value."
-    )
+    value: CostNumber = Field(description="In base currency.")
     on_hand_after: Number = Field(description="The item's on hand in the warehouse, all statuses.")
 
 
@@ -163,9 +162,7 @@ class MovementLineRead(Read):
     item: ItemLink
     quantity: Number
     unit: str
-    value: Number | None = Field(
-        description="In base currency; null without the permission stock:value."
-    )
+    value: CostNumber = Field(description="In base currency.")
     source: PlaceRead
     destination: PlaceRead
     lot: str | None
@@ -237,10 +234,8 @@ class PositionRead(Read):
     in_transit: Number
     on_order: Number = Field(description="Open quantity of issued orders.")
     next_arrival_on: date | None
-    value: Number | None = Field(
-        description="On hand and in transit, in base currency; null without stock:value."
-    )
-    average_cost: Number | None = Field(description="Null without stock:value.")
+    value: CostNumber = Field(description="On hand and in transit, in base currency.")
+    average_cost: CostNumber
     daily_demand: Number | None = Field(description="Mean per day, from the latest plan.")
     safety_stock: Number | None
     reorder_point: Number | None
@@ -275,9 +270,7 @@ class StockAsOf(Read):
     warehouse: Link
     on_hand: Number
     in_transit: Number
-    value: Number | None = Field(
-        description="In base currency; null without the permission stock:value."
-    )
+    value: CostNumber = Field(description="In base currency.")
 
 
 class StockAsOfList(Page[StockAsOf]):

@@ -42,9 +42,6 @@ from scm_api.stock.schemas import (
 )
 from scm_api.warehouses import service as warehouses
 
-# What stock is worth is not for everybody who may see how much there is.
-SEE_VALUE = "stock:value"
-
 
 def _links(row: Any) -> dict[str, Any]:
     return {
@@ -66,12 +63,7 @@ async def _scope(
     )
 
 
-def _shown(tx: Tx, value: Decimal) -> Decimal | None:
-    """A value in money, for those who may see it."""
-    return value if tx.principal.may(SEE_VALUE) else None
-
-
-def posted_read(tx: Tx, posted: PostedDocument, reversal_of: UUID | None = None) -> MovementPosted:
+def posted_read(posted: PostedDocument, reversal_of: UUID | None = None) -> MovementPosted:
     """What a posting answers."""
     return MovementPosted(
         id=posted.id,
@@ -80,28 +72,24 @@ def posted_read(tx: Tx, posted: PostedDocument, reversal_of: UUID | None = None)
         recorded_at=posted.recorded_at,
         reversal_of=reversal_of,
         lines=[
-            PostedLineRead(
-                line_no=line.line_no,
-                value=_shown(tx, line.value),
-                on_hand_after=line.on_hand_after,
-            )
+            PostedLineRead(line_no=line.line_no, value=line.value, on_hand_after=line.on_hand_after)
             for line in posted.lines
         ],
     )
 
 
-def document_read(tx: Tx, header: asyncpg.Record, lines: Sequence[asyncpg.Record]) -> MovementRead:
+def document_read(header: asyncpg.Record, lines: Sequence[asyncpg.Record]) -> MovementRead:
     """A document with its lines."""
-    return MovementRead(**dict(header), lines=[MovementLineRead(**_line(tx, row)) for row in lines])
+    return MovementRead(**dict(header), lines=[MovementLineRead(**_line(row)) for row in lines])
 
 
-def _line(tx: Tx, row: Mapping[str, Any]) -> dict[str, Any]:
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "line_no": row["line_no"],
         "item": ItemLink(id=row["item_id"], sku=row["sku"], name=row["name"]),
         "quantity": row["quantity"],
         "unit": row["base_unit"],
-        "value": _shown(tx, row["value"]),
+        "value": row["value"],
         "source": PlaceRead(
             kind=row["from_kind"],
             warehouse=row["from_warehouse"],
@@ -125,7 +113,7 @@ async def list_ledger(tx: Tx, wanted: LedgerFilter) -> tuple[PageOf, list[Ledger
     for row in page.rows:
         values = row._mapping
         names = ("document_id", "type", "reference", "occurred_at", "recorded_at")
-        entries.append(LedgerEntry(**_line(tx, values), **{name: values[name] for name in names}))
+        entries.append(LedgerEntry(**_line(values), **{name: values[name] for name in names}))
     return page, entries
 
 
@@ -155,8 +143,8 @@ def position_read(tx: Tx, row: Mapping[str, Any]) -> PositionRead:
         in_transit=row["in_transit"],
         on_order=row["on_order"],
         next_arrival_on=arrival,
-        value=_shown(tx, row["value"]),
-        average_cost=_shown(tx, round(row["value"] / quantity, 6)) if quantity > 0 else None,
+        value=row["value"],
+        average_cost=round(row["value"] / quantity, 6) if quantity > 0 else None,
         daily_demand=row["daily_demand"],
         safety_stock=row["safety_stock"],
         reorder_point=row["reorder_point"],
@@ -216,7 +204,7 @@ async def list_as_of(tx: Tx, wanted: AsOfFilter) -> tuple[PageOf, list[StockAsOf
             **_links(row),
             on_hand=row["on_hand"],
             in_transit=row["in_transit"],
-            value=_shown(tx, row["value"]),
+            value=row["value"],
         )
         for row in page.rows
     ]

@@ -11,6 +11,7 @@ from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemError
 from scm_api.core.schemas import (
     Code,
+    CostNumber,
     Currency,
     ItemKey,
     ItemLink,
@@ -126,7 +127,7 @@ class PriceStepRead(Read):
     """One step of a price list."""
 
     minimum_quantity: Number
-    unit_price: Number
+    unit_price: CostNumber
     price_per: Number
     currency: str
     valid_from: date
@@ -171,7 +172,7 @@ class Offer(Read):
         "is more than one order may hold."
     )
     price: PriceStepRead | None = Field(description="The step it gets; null if none is valid.")
-    price_of_one: Number | None = Field(description="Price of one base unit.")
+    price_of_one: CostNumber = Field(description="Price of one base unit.")
     arrives_on: date | None = Field(description="By the stated lead time and the shut-downs.")
 
 

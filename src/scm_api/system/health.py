@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from scm_api.core.migrate import head_revision
 from scm_api.core.observability import METRICS, render_metrics
-from scm_api.core.runtime import Runtime
+from scm_api.core.runtime import Credentials, Runtime
 
 LATE_SECONDS = 300
 
@@ -89,7 +89,9 @@ async def ready(request: Request) -> JSONResponse:
 async def metrics(request: Request) -> Response:
     """Prometheus metrics; needs a key with `metrics:read`, for they tell how the business runs."""
     runtime: Runtime = request.app.state.runtime
-    principal = await runtime.authenticate(runtime, request.headers.get("authorization"))
+    principal = await runtime.authenticate(
+        runtime, Credentials(request.headers.get("authorization"))
+    )
     principal.require("metrics:read")
     await state(runtime)
     body, media_type = render_metrics()

@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy import select
 
 from scm_api.core import jobs, outbox, pages
-from scm_api.core.errors import PROBLEM_BASE, Problem
+from scm_api.core.errors import Problem
 from scm_api.core.language import Language
 from scm_api.core.outbox import Position
 from scm_api.core.pages import PageOf
@@ -91,7 +91,7 @@ def problem_kinds() -> list[ProblemKind]:
     return [
         ProblemKind(
             code=code,
-            type=PROBLEM_BASE + code.replace("_", "-"),
+            type=problem.type_uri(),
             status=problem.status,
             title=problem.title.en,
             title_zh=problem.title.zh,

@@ -1,0 +1,356 @@
+"""From the Authorization header to a principal: API keys, sessions, foreign tokens.
+
+Every failure is the same 401; what was wrong stands only in the access log. A checked credential is
+believed for a second at most, so a revocation is seen everywhere within it.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from scm_api.access import access_log
+from scm_api.access.permissions import permissions_of
+from scm_api.core.errors import NotFound, Unauthenticated
+from scm_api.core.runtime import Credentials, Runtime
+from scm_api.core.tx import NOBODY, UNLIMITED, Limits, Principal
+
+_LONGEST = 300
+_LONGEST_FOREIGN = 8_192
+
+
+@dataclass(frozen=True)
+class Token:
+    """A secret just made: `text` is shown once, `public` finds it, `digest` recognises it."""
+
+    text: str
+    public: str
+    digest: bytes
+
+
+def new_token(prefix: str) -> Token:
+    """A token `<prefix>_<public>_<secret>` with 32 random bytes of secret."""
+    public = base64.b32encode(secrets.token_bytes(10)).decode().lower()
+    secret = secrets.token_urlsafe(32)
+    return Token(f"{prefix}_{public}_{secret}", public, digest(secret))
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a random secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def split_token(text: str) -> tuple[str, str, str] | None:
+    """Prefix, public part and secret of a token of ours; None for anything else."""
+    parts = text.split("_", 3)
+    if len(parts) != 4 or parts[0] != "scm" or not text.isascii():
+        return None
+    return f"scm_{parts[1]}", parts[2], parts[3]
+
+
+class Refused(Exception):
+    """Why a credential does not count; for the access log only."""
+
+    def __init__(self, kind: str, **about: UUID | None) -> None:
+        super().__init__(kind)
+        self.kind, self.about = kind, about
+
+
+Foreign = Callable[[Runtime, str, Credentials], Awaitable[Principal]]
+
+
+@dataclass
+class _Known:
+    principal: Principal
+    until: float
+
+
+# Credentials checked within the last second, by their digest; bounded.
+_cache: dict[bytes, _Known] = {}
+_CACHE_SIZE = 10_000
+# Who reads tokens that are not ours; a room above registers itself.
+_foreign: list[Foreign] = []
+
+
+def accept_foreign(verify: Foreign) -> None:
+    """Let tokens in the shape of a JWT be verified by `verify`, which raises `Refused`."""
+    _foreign[:] = [verify]
+
+
+async def authenticate(runtime: Runtime, credentials: Credentials) -> Principal:
+    """The principal behind a request's credentials. Raises `Unauthenticated`; `NotFound` for an
+    organization the person does not belong to."""
+    header = credentials.authorization
+    if (
+        header is None
+        or not 20 <= len(header) <= _LONGEST_FOREIGN
+        or header[:7].lower() != "bearer "
+    ):
+        raise Unauthenticated
+    asked = f"{header}\n{credentials.organization or ''}"
+    key = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).digest()
+    known = _cache.get(key)
+    if known is not None and known.until > time.monotonic():
+        return known.principal
+    # The second counts from before the look: what changes during it is seen after it.
+    looked = time.monotonic()
+    try:
+        principal = await _verify(runtime, header[7:], credentials)
+    except Refused as refused:
+        await access_log.note(runtime, refused.kind, credentials, **refused.about)
+        raise Unauthenticated from None
+    if len(_cache) >= _CACHE_SIZE:
+        _cache.clear()
+    _cache[key] = _Known(principal, looked + runtime.settings.key_cache_seconds)
+    return principal
+
+
+async def _verify(runtime: Runtime, token: str, credentials: Credentials) -> Principal:
+    parts = split_token(token) if len(token) <= _LONGEST else None
+    if parts is None:
+        if _foreign and token.count(".") == 2:
+            return await _foreign[0](runtime, token, credentials)
+        raise Refused("token_malformed")
+    prefix, public, secret = parts
+    async with runtime.database.system() as driver:
+        if prefix in ("scm_live", "scm_test"):
+            return await _key_principal(driver, prefix, public, secret, credentials)
+        if prefix == "scm_at":
+            return await _session_principal(driver, public, secret, credentials)
+    raise Refused("token_malformed")
+
+
+_KEY = """
+select k.*, o.is_sandbox, now() as at,
+       k.expires_at <= now() as is_expired,
+       coalesce(k.last_used_at < now() - interval '1 minute', true) as is_use_stale
+from api_key k join organization o on o.id = k.organization_id
+where k.public = $1
+"""
+
+
+async def _key_principal(
+    driver: asyncpg.Connection, prefix: str, public: str, secret: str, credentials: Credentials
+) -> Principal:
+    row = await driver.fetchrow(_KEY, public)
+    offered = digest(secret)
+    is_current = hmac.compare_digest(offered, row["secret_sha256"] if row else bytes(32))
+    if row is None:
+        raise Refused("key_unknown")
+    about = {"organization_id": row["organization_id"], "key_id": row["id"]}
+    if not is_current:
+        previous = row["previous_sha256"] or bytes(32)
+        if not hmac.compare_digest(offered, previous):
+            raise Refused("key_secret_wrong", **about)
+        if row["previous_expires_at"] <= row["at"]:
+            raise Refused("key_rotated_away", **about)
+    if row["revoked_at"] is not None:
+        raise Refused("key_revoked", **about)
+    if row["is_expired"]:
+        raise Refused("key_expired", **about)
+    if (prefix == "scm_test") != row["is_test"] or row["is_test"] != row["is_sandbox"]:
+        raise Refused("key_of_other_kind", **about)
+    if row["is_use_stale"]:
+        await driver.execute(
+            "update api_key set last_used_at = now() where organization_id = $1 and id = $2",
+            row["organization_id"],
+            row["id"],
+        )
+    permissions = frozenset(row["permissions"]) | await _granted(driver, row)
+    principal = Principal(
+        "api_key",
+        row["id"],
+        row["name"],
+        row["organization_id"],
+        permissions,
+        await _limits(driver, row),
+        key_id=row["id"],
+    )
+    if row["user_id"] is None:
+        return principal
+    members = await _memberships(driver, row["user_id"])
+    member = next((m for m in members if m["organization_id"] == row["organization_id"]), None)
+    if member is None:
+        raise Refused("person_gone", user_id=row["user_id"], **about)
+    person = await _member_principal(driver, member)
+    return replace(
+        principal,
+        user_id=row["user_id"],
+        permissions=_both(principal.permissions, person.permissions),
+        limits=_narrower(principal.limits, person.limits),
+    )
+
+
+_SESSION = """
+select t.secret_sha256, s.id, s.user_id, s.chosen_organization_id,
+       s.revoked_at is not null as is_revoked,
+       t.expires_at <= now() or s.expires_at <= now() as is_expired, u.is_active, u.name,
+       s.last_used_at < now() - interval '1 minute' as is_use_stale
+from session_token t join user_session s on s.id = t.session_id
+join user_account u on u.id = s.user_id
+where t.public = $1 and t.kind = 'access'
+"""
+
+
+async def _session_principal(
+    driver: asyncpg.Connection, public: str, secret: str, credentials: Credentials
+) -> Principal:
+    row = await driver.fetchrow(_SESSION, public)
+    if row is None or not hmac.compare_digest(digest(secret), row["secret_sha256"]):
+        raise Refused("session_unknown")
+    about = {"user_id": row["user_id"]}
+    if row["is_revoked"]:
+        raise Refused("session_revoked", **about)
+    if row["is_expired"]:
+        raise Refused("session_expired", **about)
+    if not row["is_active"]:
+        raise Refused("person_inactive", **about)
+    if row["is_use_stale"]:
+        await driver.execute(
+            "update user_session set last_used_at = now() where id = $1", row["id"]
+        )
+    return await person_principal(
+        driver,
+        row["user_id"],
+        row["name"],
+        credentials.organization or row["chosen_organization_id"],
+        session_id=row["id"],
+    )
+
+
+async def person_principal(
+    driver: asyncpg.Connection,
+    user_id: UUID,
+    name: str,
+    organization: str | UUID | None,
+    *,
+    session_id: UUID | None = None,
+) -> Principal:
+    """A person in one of his organizations: the one asked for by code or id, else the first joined.
+    Without any membership the person is known and may do nothing. Raises `NotFound`."""
+    members = await _memberships(driver, user_id)
+    if organization is not None:
+        asked = str(organization).lower()
+        members = [m for m in members if asked in (m["code"].lower(), str(m["organization_id"]))]
+        if not members and isinstance(organization, str):
+            raise NotFound(kind="organization", reference=organization)
+    if not members:
+        return Principal(
+            "user", user_id, name, NOBODY, frozenset(), user_id=user_id, session_id=session_id
+        )
+    principal = await _member_principal(driver, members[0])
+    return replace(principal, session_id=session_id)
+
+
+async def principals(
+    runtime: Runtime, principal: Principal, wanted: Callable[[asyncpg.Record], bool]
+) -> list[tuple[asyncpg.Record, Principal]]:
+    """A person in all of his organizations that `wanted` picks, each with what he may there, by
+    code; a key only in its own. Rows have `organization_id`, `code`, `name` and `group_code`."""
+    async with runtime.database.system() as driver:
+        if principal.user_id is None or principal.key_id is not None:
+            row = await driver.fetchrow(_OWN, principal.organization_id)
+            return [(row, principal)] if wanted(row) else []
+        members = await _memberships(driver, principal.user_id)
+        return [
+            (m, replace(await _member_principal(driver, m), session_id=principal.session_id))
+            for m in sorted(members, key=lambda m: m["code"].lower())
+            if wanted(m)
+        ]
+
+
+_OWN = """
+select o.id as organization_id, o.code, o.name, o.base_currency, g.code as group_code
+from organization o left join organization_group g on g.id = o.group_id where o.id = $1
+"""
+_MEMBERSHIPS = """
+select m.*, o.code, o.name, o.base_currency, g.code as group_code, u.name as user_name
+from membership m
+join organization o on o.id = m.organization_id
+join user_account u on u.id = m.user_id
+left join organization_group g on g.id = o.group_id
+where m.user_id = $1 and m.status = 'active' and u.is_active
+order by m.joined_at, m.organization_id
+"""
+
+
+async def _memberships(driver: asyncpg.Connection, user_id: UUID) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await driver.fetch(_MEMBERSHIPS, user_id)
+    return rows
+
+
+async def _member_principal(driver: asyncpg.Connection, row: asyncpg.Record) -> Principal:
+    return Principal(
+        "user",
+        row["user_id"],
+        row["user_name"],
+        row["organization_id"],
+        await _granted(driver, row),
+        await _limits(driver, row),
+        user_id=row["user_id"],
+    )
+
+
+async def _granted(driver: asyncpg.Connection, row: Any) -> frozenset[str]:
+    """What the roles of a membership or key grant."""
+    if not row["roles"]:
+        return frozenset()
+    own = await driver.fetch(
+        "select lower(code) as code, permissions from role where organization_id = $1",
+        row["organization_id"],
+    )
+    return permissions_of(row["roles"], {role["code"]: role["permissions"] for role in own})
+
+
+_SUBTREES = """
+with recursive inside as (
+  select organization_id, id from category where organization_id = $1 and id = any($2)
+  union
+  select c.organization_id, c.id from category c
+  join inside i on i.organization_id = c.organization_id and i.id = c.parent_id
+)
+select id from inside
+"""
+
+
+async def _limits(driver: asyncpg.Connection, row: Any) -> Limits:
+    warehouses, categories = row["warehouse_ids"], row["category_ids"]
+    if warehouses is None and categories is None and row["amount_limit"] is None:
+        return UNLIMITED
+    if categories is not None:
+        organization_id = row["organization_id"]
+        await driver.execute(
+            "select set_config('app.organization_id', $1, true)", str(organization_id)
+        )
+        found = await driver.fetch(_SUBTREES, organization_id, categories)
+        categories = [one["id"] for one in found]
+    return Limits(
+        None if warehouses is None else frozenset(warehouses),
+        None if categories is None else frozenset(categories),
+        row["amount_limit"],
+    )
+
+
+def _both(first: frozenset[str], second: frozenset[str]) -> frozenset[str]:
+    if "*" in first:
+        return second
+    return first if "*" in second else first & second
+
+
+def _narrower(first: Limits, second: Limits) -> Limits:
+    def common(a: frozenset[UUID] | None, b: frozenset[UUID] | None) -> frozenset[UUID] | None:
+        return b if a is None else a if b is None else a & b
+
+    amounts = [a for a in (first.amount, second.amount) if a is not None]
+    return Limits(
+        common(first.warehouses, second.warehouses),
+        common(first.categories, second.categories),
+        min(amounts, default=None),
+    )

@@ -1,0 +1,1 @@
+"""Organizations and groups of them: settings, calendar, numbers, fiscal periods, sandboxes."""
