@@ -283,3 +283,10 @@ def test_the_machine_itself_is_not_limited(runtime: Runtime, address: str | None
 def test_limits_of_keys_are_off_unless_set() -> None:
     settings = Settings()
     assert settings.rate_limit_key_per_minute == settings.rate_limit_organization_per_minute == 0
+
+
+async def test_the_registry_of_problems_names_the_registered_type(api: Client) -> None:
+    kinds = {kind["code"]: kind for kind in (await api.ok("GET", "/v1/problems"))["data"]}
+    registered = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    assert kinds["rate_limited"]["type"] == registered
+    assert kinds["not_found"]["type"] == "https://scm-api.dev/problems/not-found"
