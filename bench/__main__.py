@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import harness, movements, plan, reads
+from bench import access, harness, movements, plan, reads
 
 TARGET = Path(__file__).parents[1] / "docs" / "benchmarks"
 
@@ -33,6 +33,10 @@ adds the transaction (begin with the tenant, commit) and one or two statements. 
 would be: begin, query and commit pipelined in one round trip, and lists rendered to JSON by
 PostgreSQL. The as-of query adds up one item's movements from a covering index; closing balances
 will bound it when histories grow.""",
+    "access": """\
+The limit is not asking at all. A key is looked up once a second and believed meanwhile; what
+remains is the name of the organization sent along with BEGIN, and the policies PostgreSQL adds to
+each statement. The bar is 15 %.""",
     "plan": """\
 The limit is reading the history: the load phase streams every demand day as binary COPY into one
 array. Nearer to it would be: history kept as one array a series and month instead of one row a day,
@@ -65,6 +69,7 @@ def main(seconds: int) -> None:
     for name, module, run in (
         ("movements", movements, lambda: movements.measure(seconds)),
         ("reads", reads, lambda: reads.measure(seconds)),
+        ("access", access, lambda: access.measure(max(1, seconds // 2))),
         ("plan", plan, plan.measure),
     ):
         harness.console.rule(name)

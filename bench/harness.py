@@ -80,6 +80,7 @@ async def server(app: str, bench: Bench, port: int) -> AsyncIterator[int]:
         "SCM_DATABASE_URL": bench.urls.app,
         "SCM_LOG_LEVEL": "warning",
         "BENCH_ORGANIZATION": str(bench.organization_id),
+        "BENCH_ADMIN_URL": str(bench.urls.admin),
     }
     process = subprocess.Popen(  # noqa: ASYNC220 - short, and before anything is timed
         [sys.executable, "-m", "bench.serve", app, str(port)],
