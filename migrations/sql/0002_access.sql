@@ -19,7 +19,6 @@ alter table organization
   add column allows_negative_stock boolean not null default false,
   add column over_delivery_percent numeric(18, 4) not null default 0,
   add column under_delivery_percent numeric(18, 4) not null default 0,
-  add column price_tolerance_percent numeric(18, 4) not null default 0,
   add column version integer not null default 1,
   add column updated_at timestamptz not null default now(),
   add constraint ck_organization_language check (language in ('en', 'zh-CN')),
@@ -27,8 +26,7 @@ alter table organization
     check (work_week ~ '^[01]{7}$' and work_week like '%1%'),
   add constraint ck_organization_fiscal_year check (fiscal_year_start_month between 1 and 12),
   add constraint ck_organization_tolerances check (
-    over_delivery_percent between 0 and 100 and under_delivery_percent between 0 and 100
-    and price_tolerance_percent between 0 and 100);
+    over_delivery_percent between 0 and 100 and under_delivery_percent between 0 and 100);
 
 -- Who tried to come in: logins, refusals and why, counted by the minute. Seen by the process and, where the organization is known, by its auditors.
 CREATE TABLE access_log (
@@ -180,17 +178,6 @@ CREATE TABLE membership (
 CREATE INDEX ix_membership_user_id ON membership (user_id);
 CREATE UNIQUE INDEX uq_membership_user_id ON membership (organization_id, user_id);
 
--- How the documents of one kind are numbered; without a row the built-in rule applies.
-CREATE TABLE number_rule (
-  organization_id UUID NOT NULL,
-  kind VARCHAR(32) NOT NULL,
-  pattern VARCHAR(64) NOT NULL,
-  restarts VARCHAR(8) DEFAULT 'never' NOT NULL,
-  CONSTRAINT pk_number_rule PRIMARY KEY (organization_id, kind),
-  CONSTRAINT fk_number_rule_organization_id FOREIGN KEY(organization_id) REFERENCES organization (id),
-  CONSTRAINT ck_number_rule_restarts CHECK (restarts in ('never', 'year', 'month', 'day'))
-);
-
 -- An invitation or a password reset, opened once by the token in its link.
 CREATE TABLE one_time_link (
   id UUID NOT NULL,
@@ -278,6 +265,9 @@ alter table api_key
   add constraint ck_api_key_amount_limit check (amount_limit >= 0),
   add constraint ck_api_key_previous check (
     (previous_sha256 is null) = (previous_expires_at is null));
+
+-- The person behind a session or a personal key: two of them are still one person.
+alter table event add column user_id uuid;
 
 -- One permission now shows all costs and prices.
 update api_key set permissions = array_replace(permissions, 'stock:value', 'costs:read')

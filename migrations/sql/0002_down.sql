@@ -17,9 +17,22 @@ begin
   end loop;
 end $$;
 
-drop function limit_table(text, text, text), item_in_limits(uuid, uuid), in_categories(uuid),
-  in_warehouses(uuid), audit_changes(), audit_row(), audit_key(jsonb, text[]),
+drop trigger limited_move on item;
+drop trigger limited_move on category;
+drop function limit_table(text, text, text), limits_expression(text), limited_move(),
+  confined_categories(), confined_warehouses(), audit_changes(), audit_row(), audit_key(jsonb, text[]),
   audit_write(text, text[], text[], text, text, jsonb[], jsonb[]);
+create or replace function feed_after_restore() returns void language plpgsql as
+$$ begin
+  update feed_offset
+  set value = greatest(value, coalesce((select max(tx_order) from event), 0) + 1);
+end $$;
+drop trigger closed_period on stock_document;
+drop function reset_sandbox(uuid), refuse_closed_period(), fiscal_period_code(date, int),
+  next_numbers(uuid, text, text, bigint, timestamptz), number_text(text, bigint, date),
+  number_floor(uuid, text, text, text, date);
+alter table number_series
+  drop column pattern, drop column restarts, drop column day, drop column version;
 drop policy tenant on organization_group;
 drop policy tenant on user_account;
 drop policy tenant on organization;
@@ -32,16 +45,17 @@ alter table api_key
   drop column roles, drop column user_id, drop column is_test, drop column previous_sha256,
   drop column previous_expires_at, drop column rotated_at, drop column version,
   drop column updated_at;
+alter table event drop column user_id;
 update api_key set permissions = array_replace(permissions, 'costs:read', 'stock:value')
 where 'costs:read' = any (permissions);
 alter table organization
   drop column group_id, drop column is_sandbox, drop column language, drop column work_week,
   drop column fiscal_year_start_month, drop column allows_negative_stock,
   drop column over_delivery_percent, drop column under_delivery_percent,
-  drop column price_tolerance_percent, drop column version, drop column updated_at;
+  drop column version, drop column updated_at, drop column sandbox_reset_at;
 drop index if exists ix_job_open;
 drop table if exists rate_window;
-drop table audit_seal, audit_entry, number_rule, fiscal_period, holiday, duty_rule, membership, role,
+drop table audit_seal, audit_entry, fiscal_period, holiday, duty_rule, membership, role,
   access_log, oidc_flow, user_identity, known_device, login_throttle, one_time_link, session_token,
   user_session, user_credential, user_account, organization_group;
 revoke all on all tables in schema public from scm_limited;

@@ -29,12 +29,15 @@ CREATE INDEX ix_audit_entry_object ON audit_entry (organization_id, object_id, t
 CREATE INDEX ix_audit_entry_page ON audit_entry (organization_id, tx_order, seq);
 CREATE INDEX ix_audit_entry_parent ON audit_entry (organization_id, parent_id, tx_order, seq) WHERE parent_id is not null;
 CREATE INDEX ix_audit_entry_principal ON audit_entry (organization_id, principal_id, tx_order, seq);
+CREATE INDEX ix_audit_entry_recorded_at ON audit_entry USING brin (recorded_at);
+CREATE INDEX ix_audit_entry_user ON audit_entry (organization_id, user_id, tx_order, seq) WHERE user_id is not null;
 
 -- A batch of rows of one stream, sealed: the Merkle root over their leaves, chained to the batch before.
 CREATE TABLE audit_seal (
   organization_id UUID NOT NULL,
   stream VARCHAR(16) NOT NULL,
   no BIGINT NOT NULL,
+  format INTEGER NOT NULL,
   first_tx_order BIGINT NOT NULL,
   first_seq BIGINT NOT NULL,
   last_tx_order BIGINT NOT NULL,
@@ -43,10 +46,24 @@ CREATE TABLE audit_seal (
   leaves BYTEA NOT NULL,
   root BYTEA NOT NULL,
   seal BYTEA NOT NULL,
+  is_keyed BOOLEAN NOT NULL,
   sealed_at TIMESTAMP WITH TIME ZONE NOT NULL,
   CONSTRAINT pk_audit_seal PRIMARY KEY (organization_id, stream, no),
-  CONSTRAINT fk_audit_seal_organization_id FOREIGN KEY(organization_id) REFERENCES organization (id)
+  CONSTRAINT fk_audit_seal_organization_id FOREIGN KEY(organization_id) REFERENCES organization (id),
+  CONSTRAINT ck_audit_seal_stream CHECK (stream in ('audit', 'event', 'ledger'))
 );
+CREATE INDEX ix_audit_seal_position ON audit_seal (organization_id, stream, last_tx_order, last_seq);
+-- Hashes do not compress.
+alter table audit_seal alter column leaves set storage external;
+
+-- Entries are ordered like events, so a restored database must go on behind both.
+create or replace function feed_after_restore() returns void language plpgsql as
+$$ begin
+  update feed_offset set value = greatest(
+    value,
+    coalesce((select max(tx_order) from event), 0) + 1,
+    coalesce((select max(tx_order) from audit_entry), 0) + 1);
+end $$;
 
 -- Entries for changed rows, given as JSON; `olds` and `news` match by place, one of them is null for
 -- rows made or removed.
@@ -146,7 +163,6 @@ begin
       ('duty_rule', 'code', '', '', ''),
       ('holiday', 'day', '', '', ''),
       ('fiscal_period', 'starts_on', '', '', ''),
-      ('number_rule', 'kind', '', '', ''),
       ('alert_rule', 'kind', '', '', ''),
       ('category', 'id', 'parent_id', '', ''),
       ('item', 'id', '', 'sku_key', ''),

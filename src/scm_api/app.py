@@ -13,12 +13,13 @@ from starlette.responses import Response
 from scm_api import wiring
 from scm_api.core.docs_page import mount_docs
 from scm_api.core.errors import Problem
-from scm_api.core.guards import BodySizeGuard, LastResort, RequestId
+from scm_api.core.guards import BodySizeGuard, LastResort, RequestDeadline, RequestId
 from scm_api.core.observability import AccessLog, Metrics
 from scm_api.core.openapi import document
 from scm_api.core.problems import error_response, from_http, from_validation
 from scm_api.core.routing import IndexedRouter
 from scm_api.core.runtime import Runtime
+from scm_api.settings import Settings
 from scm_api.system import health
 
 ACCEPTED = (
@@ -56,7 +57,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         yield
         await runtime.database.dispose()
 
-    app = bare_app(lifespan)
+    app = bare_app(lifespan, runtime.settings)
     app.state.runtime = runtime
     if runtime.settings.cors_origins:
         app.add_middleware(
@@ -69,8 +70,9 @@ def create_app(runtime: Runtime) -> FastAPI:
     return app
 
 
-def bare_app(lifespan: Any = None) -> FastAPI:
+def bare_app(lifespan: Any = None, settings: Settings | None = None) -> FastAPI:
     """The application without a runtime: enough to produce the OpenAPI document."""
+    settings = settings or Settings()
     app = FastAPI(
         title="scm-api",
         version="1",
@@ -90,7 +92,8 @@ def bare_app(lifespan: Any = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(RequestValidationError, _invalid)
     # The last added is the outermost.
-    app.add_middleware(BodySizeGuard, default_limit=1_000_000)
+    app.add_middleware(BodySizeGuard, default_limit=settings.max_body_bytes)
+    app.add_middleware(RequestDeadline, seconds=settings.request_timeout_seconds)
     app.add_middleware(LastResort)
     app.add_middleware(AccessLog)
     app.add_middleware(Metrics)

@@ -4,8 +4,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SignatureAlgorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
 
 
 class Settings(BaseSettings):
@@ -44,6 +48,14 @@ class Settings(BaseSettings):
     )
     idempotency_hours: int = Field(default=72, ge=24)
     event_poll_seconds: float = Field(default=0.25, gt=0)
+    seal_seconds: float = Field(
+        default=5.0, gt=0, description="How often a worker seals new rows of trail, feed and ledger."
+    )
+    seal_key: SecretStr | None = Field(
+        default=None,
+        description="Seals are HMACs with this key, so that nobody without it can make them anew. "
+        "Set it once: seals made with another key cannot be verified any more.",
+    )
     rate_limit_key_per_minute: int = Field(
         default=0, ge=0, description="Requests of one key or session; 0: no limit."
     )
@@ -57,6 +69,29 @@ class Settings(BaseSettings):
     )
     request_timeout_seconds: float = Field(
         default=35.0, gt=0, description="The longest a request may take; above statement_timeout."
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="The identity provider: exactly the `iss` of its tokens; needs the extra oidc.",
+    )
+    oidc_client_id: str | None = Field(default=None, description="What the provider calls us.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Without it we log in as a public client, by PKCE alone."
+    )
+    oidc_audience: str | None = Field(
+        default=None,
+        description="`aud` of tokens that callers send as bearer tokens; else the client id.",
+    )
+    oidc_algorithms: tuple[SignatureAlgorithm, ...] = Field(
+        default=("RS256", "ES256", "PS256", "EdDSA"),
+        min_length=1,
+        description="Signatures we believe; only those with a public key can be named.",
+    )
+    oidc_redirect_uris: tuple[str, ...] = Field(
+        default=(), description="Where a login may return to, compared character by character."
+    )
+    oidc_leeway_seconds: int = Field(
+        default=30, ge=0, le=120, description="How far the provider's clock may be off."
     )
 
 

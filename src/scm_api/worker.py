@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from scm_api import wiring
 from scm_api.core import consumers, jobs
 from scm_api.core.runtime import Runtime
+from scm_api.trail import sealing
 
 logger = structlog.get_logger("scm_api.worker")
 
@@ -114,7 +115,9 @@ class Worker:
         """Work until `stop`. A database that goes away is waited for."""
         logger.info("worker_started", pid=os.getpid())
         await asyncio.gather(
-            self._persist("queue", self._work_queue), self._persist("consumers", self._follow)
+            self._persist("queue", self._work_queue),
+            self._persist("consumers", self._follow),
+            self._persist("sealing", self._seal),
         )
         logger.info("worker_stopped", pid=os.getpid())
 
@@ -149,6 +152,12 @@ class Worker:
             else:
                 await self._sleep(pause)
                 pause = min(pause * 1.25, shortest * LONGEST_POLL_FACTOR)
+
+    async def _seal(self) -> None:
+        """Seal what was written, every few seconds."""
+        while not self._stopping.is_set():
+            await sealing.run_once(self.runtime)
+            await self._sleep(self.runtime.settings.seal_seconds)
 
     async def _work_queue(self) -> None:
         settings = self.runtime.settings

@@ -43,7 +43,7 @@ def process(runtime: Runtime, *, key: int = 0, organization: int = 0, address: i
         "rate_limit_address_per_minute": address,
     }
     settings = runtime.settings.model_copy(update=limits)
-    return Runtime(settings, runtime.database, runtime.authenticate, lambda: NOON, Budgets())
+    return dataclasses.replace(runtime, settings=settings, clock=lambda: NOON, budgets=Budgets())
 
 
 async def admitted(made: Runtime, who: Principal, requests: int) -> int:

@@ -275,3 +275,17 @@ async def test_a_cancelled_transaction_leaves_none_of_its_settings_to_the_next(
             inherited.append(await tx.fetchval("select current_setting('app.system', true)"))
     await database.dispose()
     assert set(inherited) <= {"", None}
+
+
+async def test_an_application_that_answers_when_cancelled_is_believed() -> None:
+    async def stubborn(receive: Receive, send: Send) -> None:
+        await receive()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await answer(send, b"after all")
+
+    sent = await exchange(stubborn, b"")
+    assert body_of(sent) == b"after all"
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0

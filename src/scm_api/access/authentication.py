@@ -35,9 +35,10 @@ class Token:
     digest: bytes
 
 
-def new_token(prefix: str) -> Token:
-    """A token `<prefix>_<public>_<secret>` with 32 random bytes of secret."""
-    public = base64.b32encode(secrets.token_bytes(10)).decode().lower()
+def new_token(prefix: str, public: str | None = None) -> Token:
+    """A token `<prefix>_<public>_<secret>` with 32 random bytes of secret; `public` is that of a
+    token it replaces."""
+    public = public or base64.b32encode(secrets.token_bytes(10)).decode().lower()
     secret = secrets.token_urlsafe(32)
     return Token(f"{prefix}_{public}_{secret}", public, digest(secret))
 

@@ -58,9 +58,9 @@ class Organization(Base):
     allows_negative_stock: Mapped[bool] = mapped_column(server_default=text("false"))
     over_delivery_percent: Mapped[Decimal] = mapped_column(server_default="0")
     under_delivery_percent: Mapped[Decimal] = mapped_column(server_default="0")
-    price_tolerance_percent: Mapped[Decimal] = mapped_column(server_default="0")
     version: Mapped[int] = mapped_column(server_default="1")
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    sandbox_reset_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("uq_organization_code", text("lower(code)"), unique=True),
@@ -69,8 +69,7 @@ class Organization(Base):
         CheckConstraint("work_week ~ '^[01]{7}$' and work_week like '%1%'", name="work_week"),
         CheckConstraint("fiscal_year_start_month between 1 and 12", name="fiscal_year"),
         CheckConstraint(
-            "over_delivery_percent between 0 and 100 and under_delivery_percent between 0 and 100 "
-            "and price_tolerance_percent between 0 and 100",
+            "over_delivery_percent between 0 and 100 and under_delivery_percent between 0 and 100",
             name="tolerances",
         ),
     )

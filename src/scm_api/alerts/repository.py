@@ -1,6 +1,6 @@
 """All SQL of alerts and their rules. Raising and resolving are one statement each, any number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +40,16 @@ async def rules(tx: Tx) -> list[asyncpg.Record]:
         """,
         tx.organization_id,
     )
+
+
+async def warehouse_codes(tx: Tx, ids: Collection[UUID]) -> set[str]:
+    """The codes of warehouses."""
+    rows = await tx.fetch(
+        "select code from warehouse where organization_id = $1 and id = any($2)",
+        tx.organization_id,
+        ids,
+    )
+    return {row["code"] for row in rows}
 
 
 async def write_rule(tx: Tx, rule: Rule) -> bool:

@@ -33,7 +33,7 @@ RuleKind = Annotated[Kind, Path(description="A kind of alert.", examples=["low_s
 _REFUSALS = [NotFound, IllegalTransition, VersionMismatch]
 
 
-@alerts.get("", summary="List alerts", **operation("alerts:read"))
+@alerts.get("", summary="List alerts", **operation("alerts:read", across="rows"))
 async def list_(tx: OpenTx, reply: ReplyTo, wanted: Annotated[AlertFilter, Query()]) -> AlertList:
     """Alerts, newest first."""
     page, data = await service.list_all(tx, wanted)

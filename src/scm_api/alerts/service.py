@@ -36,7 +36,7 @@ from scm_api.alerts.schemas import (
     AlertSnooze,
     AlertThresholds,
 )
-from scm_api.core import documents
+from scm_api.core import documents, limits
 from scm_api.core import errors as problems
 from scm_api.core.documents import Key
 from scm_api.core.errors import (
@@ -96,7 +96,7 @@ async def get(tx: Tx, key: str) -> AlertRead:
     row = await repository.find(tx, Key.parse(key, natural="number"))
     if row is None:
         raise NotFound(kind="alert", reference=key)
-    return read(row)
+    return (await _reads(tx, [row]))[0]
 
 
 async def list_all(tx: Tx, wanted: AlertFilter) -> tuple[PageOf, list[AlertRead]]:
@@ -108,7 +108,23 @@ async def list_all(tx: Tx, wanted: AlertFilter) -> tuple[PageOf, list[AlertRead]
         "order_id": await purchase_orders.filter_id(tx, wanted.order),
     }
     page = await repository.list_alerts(tx, wanted, subjects)
-    return page, [read(row) for row in page.rows]
+    return page, await _reads(tx, page.rows)
+
+
+async def _reads(tx: Tx, rows: Sequence[Any]) -> list[AlertRead]:
+    found = [read(row) for row in rows]
+    if tx.principal.limits.warehouses is not None:
+        # What another warehouse could give or take is for those who keep both.
+        own = await repository.warehouse_codes(tx, tx.principal.limits.warehouses)
+        for alert in found:
+            alert.actions = [a for a in alert.actions if _warehouses_of(a) <= own]
+    return found
+
+
+def _warehouses_of(action: SuggestedAction) -> set[str]:
+    named = [action.params.warehouse, *(line.warehouse for line in action.params.lines or ())]
+    named += [line.to_warehouse for line in action.params.lines or ()]
+    return {place.code for place in named if place is not None}
 
 
 def read(row: Any) -> AlertRead:
@@ -193,7 +209,8 @@ async def assign(tx: Tx, key: str, body: AlertAssign, if_match: Versions | None)
 async def _locked(
     tx: Tx, key: str, action: str, body: AlertAction, if_match: Versions | None
 ) -> Alert:
-    alert = await repository.lock_one(tx, Key.parse(key, natural="number"))
+    async with limits.own_part(tx):
+        alert = await repository.lock_one(tx, Key.parse(key, natural="number"))
     if alert is None:
         raise NotFound(kind="alert", reference=key)
     check_version(alert.version, if_match, body.version)

@@ -1,5 +1,6 @@
 """The database: table conventions, the engine, and transactions bound to one organization."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -146,6 +147,8 @@ class Database:
             settings["app.warehouses"] = _id_list(principal.limits.warehouses)
             settings["app.categories"] = _id_list(principal.limits.categories)
             settings["app.principal"] = str(principal.id)
+            # A write judges and changes whole documents (core/limits.py).
+            settings["app.sees"] = "part" if read_only else "whole"
             begin += "set local role scm_limited; "
         begin += "select " + ", ".join(
             f"set_config('{name}', {_literal(value)}, true)" for name, value in settings.items()
@@ -182,8 +185,10 @@ class Database:
             try:
                 await driver.execute(begin)
                 yield connection, driver
-            except Exception as error:
-                if is_connection_lost(error):
+            except BaseException as error:
+                # Whoever was cancelled may have left a statement under way, even a BEGIN with its
+                # settings, which nobody waits for: it must not become the next one's transaction.
+                if isinstance(error, asyncio.CancelledError) or is_connection_lost(error):
                     await connection.invalidate()
                 raise
             finally:
@@ -199,10 +204,12 @@ async def _put_back(connection: AsyncConnection, driver: asyncpg.Connection) -> 
     try:
         if driver.is_in_transaction():
             await driver.execute("rollback")
-    except Exception:
+    except BaseException as error:
         # A server that dies can leave the driver in the middle of a message: closed or not, the
         # connection must never reach another request. The error that led here says the rest.
         await connection.invalidate()
+        if not isinstance(error, Exception):
+            raise
         return
     if driver.is_closed():
         await connection.invalidate()

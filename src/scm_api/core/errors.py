@@ -278,8 +278,8 @@ class Invalid(Problem):
         "{count} rule(s) are broken; see errors.", "有 {count} 处不符合规则,详见 errors。"
     )
 
-    def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__(errors[:MOST_ERRORS], count=len(errors))
+    def __init__(self, errors: Sequence[FieldError], count: int | None = None) -> None:
+        super().__init__(errors[:MOST_ERRORS], count=len(errors) if count is None else count)
 
 
 class IdempotencyKeyReused(Problem):

@@ -138,51 +138,65 @@ class RequestDeadline:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        timed = _Timed(asyncio.timeout(self.seconds), self.seconds, receive, send)
+        timed = _Timed(self.seconds, receive, send)
         try:
-            async with timed.timeout:
-                await self.app(scope, timed.receive, timed.send)
-        except TimeoutError:
-            if not timed.timeout.expired():
+            await self.app(scope, timed.receive, timed.send)
+        except asyncio.CancelledError:
+            if not timed.is_expired or timed.task.cancelling() > 1:
+                # Somebody else's, such as the shutdown's.
                 raise
+        finally:
+            timed.end()
+        if timed.is_expired:
             logger.error("request_too_long", response_started=timed.started)
             if not timed.started:
                 await _refuse(Unavailable(_TOO_LONG), scope, receive, send)
 
 
 class _Timed:
-    """One request whose clock stands still while the client is at work."""
+    """One request whose clock stands still while the client is at work.
 
-    def __init__(
-        self, timeout: asyncio.Timeout, seconds: float, receive: Receive, send: Send
-    ) -> None:
-        self.timeout, self.seconds = timeout, seconds
-        self._receive, self._send = receive, send
-        self.started = self.received = False
+    The timer is set once and looks again when it was too early: as most requests end before, that
+    is cheaper than to move it at every message.
+    """
+
+    def __init__(self, seconds: float, receive: Receive, send: Send) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task, self.loop = task, task.get_loop()
+        self.seconds, self._receive, self._send = seconds, receive, send
+        self.started = self.is_received = self.is_expired = False
+        self.due: float | None = self.loop.time() + seconds
+        self.timer = self.loop.call_at(self.due, self._look)
 
     async def receive(self) -> Message:
-        if self.received:
+        if self.is_received:
             # Waiting for the client to leave, which a streamed answer does beside its work.
             return await self._receive()
-        self._stop()
+        self.due = None
         message = await self._receive()
-        self.received = not message.get("more_body", False)
-        self._restart()
+        self.due = self.loop.time() + self.seconds
+        self.is_received = not message.get("more_body", False)
         return message
 
     async def send(self, message: Message) -> None:
         self.started = True
-        self._stop()
+        self.due = None
         await self._send(message)
-        self._restart()
+        self.due = self.loop.time() + self.seconds
 
-    def _stop(self) -> None:
-        if not self.timeout.expired():
-            self.timeout.reschedule(None)
+    def _look(self) -> None:
+        if self.due is None or self.loop.time() < self.due:
+            self.timer = self.loop.call_at(self.due or self.loop.time() + self.seconds, self._look)
+        else:
+            self.is_expired = True
+            self.task.cancel()
 
-    def _restart(self) -> None:
-        if not self.timeout.expired():
-            self.timeout.reschedule(asyncio.get_running_loop().time() + self.seconds)
+    def end(self) -> None:
+        """The application is done: take back what is its own of a cancellation."""
+        self.timer.cancel()
+        if self.is_expired:
+            self.task.uncancel()
 
 
 class BodySizeGuard:

@@ -21,7 +21,7 @@ from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from scm_api.core import outbox
+from scm_api.core import limits, outbox
 from scm_api.core.db import (
     Base,
     Identified,
@@ -207,6 +207,8 @@ async def find(tx: Tx, job_id: UUID) -> asyncpg.Record:
 
 async def request_cancel(tx: Tx, job_id: UUID) -> asyncpg.Record:
     """Ask a job to stop: a queued one is canceled at once, a running one at its next progress."""
+    async with limits.own_part(tx):
+        await find(tx, job_id)
     row = await tx.fetchrow(
         """
         update job set is_cancel_requested = true,

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic_core import to_json
 
-from scm_api.core import errors
+from scm_api.core import across, errors
 from scm_api.core.errors import Problem
 from scm_api.core.operation_route import PUBLIC, SELF
 
@@ -117,6 +117,8 @@ def _complete(doc: dict[str, Any], routes: dict[str, APIRoute]) -> dict[str, Any
         for method, spec in methods.items():
             used |= set(spec["tags"])
             _operation(method, spec, routes[spec["operationId"]])
+            if "x-across" in spec:
+                across.describe(spec, doc["components"]["schemas"])
     components = doc["components"]
     components["securitySchemes"] = {
         "bearer": {

@@ -4,7 +4,7 @@ Authenticate, check the permission, run, store, commit, answer; nothing half don
 """
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from scm_api.core import idempotency, outbox, rate_limits, redaction
+from scm_api.core import across, idempotency, outbox, rate_limits, redaction
 from scm_api.core.db import is_transient, problem_for
 from scm_api.core.errors import (
     NOT_A_BOOLEAN,
@@ -25,6 +25,7 @@ from scm_api.core.errors import (
     MalformedJson,
     Problem,
     Text,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 from scm_api.core.problems import error_response, from_http, from_validation
@@ -64,6 +65,9 @@ class OperationRoute(APIRoute):
         self.secrets: list[str] = extra.get("x-secrets", [])
         self.known = parameter_names(self) | ({"dry_run"} if self.is_write else set())
         self.costs = redaction.hidden_paths(self)
+        self.across: str | None = extra.get("x-across")
+        if self.across is not None:
+            self.known |= across.PARAMETERS
 
         async def handle(request: Request) -> Response:
             request.state.budget = rate_limits.NO_HEADERS
@@ -84,6 +88,8 @@ class OperationRoute(APIRoute):
             raise Invalid([UNKNOWN_PARAMETER.at_parameter(name, name=name) for name in unknown])
         await self._read_body(request)
         call = Call(runtime, request, principal, self.is_write, self._source(request))
+        if self.across is not None and across.is_asked(request):
+            return await self._answer_across(call, inner, self.across)
         response = await self._in_transaction(call, inner)
         if not principal.may(redaction.SEE_COSTS):
             self._hide_costs(response)
@@ -97,22 +103,41 @@ class OperationRoute(APIRoute):
         if self.permission == PUBLIC:
             request.state.budget = rate_limits.admit_address(runtime, address)
             return ANONYMOUS
-        principal = await runtime.authenticate(
-            runtime,
-            Credentials(
-                request.headers.get("authorization"),
-                request.headers.get("scm-organization"),
-                address,
-                request.scope["state"]["request_id"],
-            ),
+        credentials = Credentials(
+            request.headers.get("authorization"),
+            request.headers.get("scm-organization"),
+            address,
+            request.scope["state"]["request_id"],
         )
+        try:
+            principal = await runtime.authenticate(runtime, credentials)
+        except Unauthenticated:
+            # Failures only: whoever guesses keys spends his address's budget, not his neighbours'.
+            request.state.budget = rate_limits.admit_address(runtime, address)
+            raise
         structlog.contextvars.bind_contextvars(
             organization_id=str(principal.organization_id), principal=principal.name
         )
         request.state.budget = await rate_limits.admit(runtime, principal)
-        if self.permission != SELF:
+        # Over several organizations, each is asked for the permission there.
+        is_across = self.across is not None and across.is_asked(request)
+        if self.permission != SELF and not is_across:
             principal.require(self.permission)
         return principal
+
+    async def _answer_across(self, call: Call, inner: Inner, kind: str) -> Response:
+        # All are asked at the same instant.
+        now = call.runtime.clock()
+        runtime = replace(call.runtime, clock=lambda: now)
+
+        async def ask(part: Request, principal: Principal) -> Response:
+            asked = replace(call, runtime=runtime, request=part, principal=principal)
+            return await self._in_transaction(asked, inner)
+
+        question = across.Question(
+            runtime, call.request, call.principal, self.permission, self.costs, ask
+        )
+        return await across.answer(question, kind, self.response_model)
 
     def _source(self, request: Request) -> Source:
         said = getattr(request, "_json", None)

@@ -39,6 +39,8 @@ class EventRow(Owned, Base):
     principal_kind: Mapped[str]
     principal_id: Mapped[UUID]
     principal_name: Mapped[str]
+    # The person behind a session or a personal key: two of them are still one person.
+    user_id: Mapped[UUID | None]
     request_id: Mapped[str]
     recorded_at: Mapped[datetime]
 
@@ -50,9 +52,9 @@ class EventRow(Owned, Base):
 
 _INSERT = """
 insert into event (organization_id, id, type, subject_type, subject_id, data, principal_kind,
-                   principal_id, principal_name, request_id, recorded_at)
-select $1, e.id, e.type, e.subject_type, e.subject_id, e.data::jsonb, $2, $3, $4, $5, $6
-from unnest($7::uuid[], $8::text[], $9::text[], $10::uuid[], $11::text[])
+                   principal_id, principal_name, user_id, request_id, recorded_at)
+select $1, e.id, e.type, e.subject_type, e.subject_id, e.data::jsonb, $2, $3, $4, $5, $6, $7
+from unnest($8::uuid[], $9::text[], $10::text[], $11::uuid[], $12::text[])
      with ordinality as e(id, type, subject_type, subject_id, data, place)
 order by e.place
 """
@@ -69,6 +71,7 @@ async def flush(tx: Tx) -> None:
         tx.principal.kind,
         tx.principal.id,
         tx.principal.name,
+        tx.principal.user_id,
         tx.request_id,
         tx.now,
         [uuid7() for _ in events],
@@ -104,7 +107,7 @@ class Position(NamedTuple):
 
 _FEED = """
 select id, tx_order, seq, type, subject_type, subject_id, data, principal_kind, principal_id,
-       principal_name, request_id, recorded_at
+       principal_name, user_id, request_id, recorded_at
 from event
 where organization_id = $1 and (tx_order, seq) > ($2, $3) and tx_order < event_horizon()
   and ($5::text[] is null or type = any($5)) {of_subject}

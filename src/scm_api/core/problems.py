@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from scm_api.core.errors import (
+    MOST_ERRORS,
     NOT_A_BOOLEAN,
     BodyTooLarge,
     FieldError,
@@ -156,8 +157,9 @@ _UNKNOWN = Rule("invalid", Text("This value is not valid.", "此值无效。"))
 
 
 def from_validation(error: RequestValidationError) -> Problem:
-    """All of Pydantic's findings as field errors with stable codes and pointers."""
-    return Invalid([_field_error(found) for found in error.errors()])
+    """Pydantic's findings as field errors with stable codes and pointers."""
+    found = error.errors()
+    return Invalid([_field_error(one) for one in found[:MOST_ERRORS]], len(found))
 
 
 def _field_error(found: dict[str, Any]) -> FieldError:

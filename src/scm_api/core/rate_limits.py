@@ -88,10 +88,11 @@ async def admit(runtime: Runtime, principal: Principal) -> Headers:
     Exact in one process. Over P processes, a minute admits between the quota and the quota plus P
     leases. While the database does not answer, each process admits up to the quota by itself.
     """
+    settings = runtime.settings
+    if not (settings.rate_limit_key_per_minute or settings.rate_limit_organization_per_minute):
+        return NO_HEADERS
     now = runtime.clock().timestamp()
     limits = _limits(runtime, principal, now)
-    if not limits:
-        return NO_HEADERS
     while due := next((limit for limit in limits if limit.is_report_due), None):
         if time.monotonic() < runtime.budgets.alone_until:
             break

@@ -43,6 +43,7 @@ MONEY_NAMES = frozenset(
         "unit_cost",
         "unit_price",
         "value",
+        "value_days",
     }
 )
 # An object may say by one of these what its `_HELD` members are the values of.

@@ -1,8 +1,9 @@
 """What a running process holds: its database, its clock, and how it recognises callers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from scm_api.core.budgets import Budgets
 from scm_api.core.db import Database
@@ -21,6 +22,11 @@ class Credentials:
 
 
 Authenticate = Callable[["Runtime", Credentials], Awaitable[Principal]]
+# What a principal is in each of his organizations that the predicate picks, by code. Rows have
+# `organization_id`, `code`, `name` and `group_code`.
+Across = Callable[
+    ["Runtime", Principal, Callable[[Any], bool]], Awaitable[Sequence[tuple[Any, Principal]]]
+]
 
 
 def utc_now() -> datetime:
@@ -35,5 +41,6 @@ class Runtime:
     settings: Settings
     database: Database
     authenticate: Authenticate
+    across: Across
     clock: Callable[[], datetime] = field(default=utc_now)
     budgets: Budgets = field(default_factory=Budgets)

@@ -9,6 +9,7 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
+from scm_api.core import limits
 from scm_api.core.errors import NOT_UNIQUE, UNKNOWN_REFERENCE, FieldError, Invalid
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
@@ -131,8 +132,10 @@ async def write_plans(tx: Tx, body: SalesPlansWrite) -> SalesPlansResult:
 
 
 async def delete_plans(tx: Tx, wanted: SalesPlanRange) -> SalesPlansResult:
-    """Delete the planned days of a range. Raises `Invalid` for a filter that names nothing."""
-    item_id, warehouse_id = await _ids(tx, wanted.item, wanted.warehouse)
+    """Delete the planned days of a range that lie within the caller's limits. Raises `Invalid` for
+    a filter that names nothing."""
+    async with limits.own_part(tx):
+        item_id, warehouse_id = await _ids(tx, wanted.item, wanted.warehouse)
     gone = await repository.delete_range(tx, wanted, item_id, warehouse_id)
     if gone:
         _announce(tx, 0, gone, wanted.from_on, wanted.to_on, None)

@@ -36,6 +36,7 @@ place as (
   select l.id, l.kind, w.id as warehouse_id, w.time_zone from location l
   join warehouse w on w.organization_id = $1 and w.id = l.warehouse_id
   where l.organization_id = $1 and ($5::uuid is null or w.id = $5)
+    and ($11::uuid[] is null or w.id = any($11))
 ),
 ends as (
   select m.item_id, p.warehouse_id, (m.occurred_at at time zone p.time_zone)::date as day,

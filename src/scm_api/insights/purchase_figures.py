@@ -79,7 +79,8 @@ def _punctuality(basis: str) -> str:
   count(*) filter (where {mine} and c.done_on > c.due_on) as {basis}_late,
   count(*) filter (where {mine} and c.done_on is null) as {basis}_missing,
   count(*) filter (where {mine} and c.full_on <= c.due_on) as {basis}_on_time_in_full,
-  sum(c.done_on - c.due_on) filter (where {mine} and c.done_on > c.due_on) as {basis}_days_late"""
+  coalesce(sum(c.done_on - c.due_on) filter (where {mine} and c.done_on > c.due_on), 0)
+    as {basis}_days_late"""
 
 
 PURCHASE_ON_TIME = Statement(

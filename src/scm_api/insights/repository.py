@@ -77,6 +77,8 @@ async def compute(
         scope.supplier_id,
         parameter,
         limit + 1,
+        # A transfer is seen from both its ends, of which only one may be the caller's.
+        tx.principal.limits.warehouses,
     )
 
 

@@ -1,8 +1,6 @@
 """Bodies of key figures. Quantities are in base units, values in base currency."""
 
-from datetime import date, datetime
-from typing import Literal
-from uuid import UUID
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -17,6 +15,8 @@ from scm_api.core.schemas import (
     SupplierKey,
     WarehouseKey,
 )
+from scm_api.insights import policy
+from scm_api.insights.kpi import Derive, Kpi, Row
 from scm_api.suppliers.schemas import Day
 
 GroupBy = Literal["warehouse", "category", "item"]
@@ -71,52 +71,30 @@ class PurchaseKpiParams(KpiParams):
     )
 
 
-class Group(Read):
-    """What a row is about; null fields for items without a category."""
-
-    id: UUID | None
-    code: str | None
-    name: str | None
-
-
-class Kpi(Read):
-    """What every key figure says about itself."""
-
-    kpi: str
-    formula: str = Field(description="How it is computed, in English.")
-    formula_zh: str = Field(description="The same in Chinese.")
-    from_on: date = Field(alias="from")
-    to_on: date = Field(alias="to")
-    days: int
-    as_of: datetime
-    currency: str = Field(description="Base currency of all values.")
-    group_by: str | None
-    group_count: int = Field(description="How many groups there are; the worst are shown.")
-
-    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
-
-
 class TurnoverFigures(Read):
     """Turnover with its inputs."""
 
     n: int = Field(description="Item-locations that held value or were consumed.")
     opening_value: CostNumber
     closing_value: CostNumber
-    average_value: CostNumber = Field(description="Time-weighted; a posting's own day counts half.")
+    value_days: CostNumber = Field(
+        description="Stock value x days; a posting's own day counts half."
+    )
+    average_value: CostNumber = Field(description="Value-days / days.")
     consumption_value: CostNumber = Field(description="Cost of goods issued, less what came back.")
     turnover: Number | None = Field(description="In the period; null without stock.")
     turnover_per_year: Number | None
     days_of_inventory: Number | None = Field(description="Null without consumption.")
 
 
-class TurnoverRow(TurnoverFigures):
+class TurnoverRow(TurnoverFigures, Row):
     """Turnover of one group."""
-
-    group: Group
 
 
 class TurnoverKpi(Kpi):
     """Inventory turnover and days of inventory."""
+
+    derive: ClassVar[Derive] = policy.turnover
 
     total: TurnoverFigures
     groups: list[TurnoverRow]
@@ -133,14 +111,14 @@ class StockOutFigures(Read):
     achieved_fill: Number | None = Field(description="1 - stock-out rate.")
 
 
-class StockOutRow(StockOutFigures):
+class StockOutRow(StockOutFigures, Row):
     """Stock-out rate of one group."""
-
-    group: Group
 
 
 class StockOutKpi(Kpi):
     """Share of item-days without stock."""
+
+    derive: ClassVar[Derive] = policy.stock_out
 
     total: StockOutFigures
     groups: list[StockOutRow]
@@ -158,14 +136,14 @@ class FillFigures(Read):
     value_fill_rate: Number | None = Field(description="In value at cost.")
 
 
-class FillRow(FillFigures):
+class FillRow(FillFigures, Row):
     """Fill rate of one group."""
-
-    group: Group
 
 
 class FillKpi(Kpi):
     """Share of demand that was served."""
+
+    derive: ClassVar[Derive] = policy.fill
 
     total: FillFigures
     groups: list[FillRow]
@@ -182,14 +160,14 @@ class OverstockFigures(Read):
     overstock_share: Number | None
 
 
-class OverstockRow(OverstockFigures):
+class OverstockRow(OverstockFigures, Row):
     """Overstock of one group."""
-
-    group: Group
 
 
 class OverstockKpi(Kpi):
     """Share of the stock's value that lies above its level on the last day."""
+
+    derive: ClassVar[Derive] = policy.overstock
 
     cover_days: int
     total: OverstockFigures
@@ -207,6 +185,7 @@ class Punctuality(Read):
     on_time_in_full: int = Field(description="The whole quantity on or before the date.")
     on_time_rate: Number | None
     on_time_in_full_rate: Number | None
+    days_late: int = Field(description="In all, of those that came late.")
     average_days_late: Number | None = Field(description="Of those that came late.")
 
 
@@ -217,15 +196,23 @@ class PurchaseFigures(Read):
     requested: Punctuality
 
 
-class PurchaseRow(PurchaseFigures):
+class PurchaseRow(PurchaseFigures, Row):
     """Deliveries of one group."""
-
-    group: Group
 
 
 class PurchaseOnTimeKpi(Kpi):
     """Purchase on-time rate."""
 
+    derive: ClassVar[Derive] = policy.purchase_on_time
+
     early_days: int
     total: PurchaseFigures
     groups: list[PurchaseRow]
+
+    def inputs(self, *, is_money_shown: bool) -> dict[str, Any]:
+        """The counts of both kinds of date side by side; none of them is money."""
+        return {
+            f"{basis}_{name}": value
+            for basis, counts in self.total_figures().items()
+            for name, value in counts.items()
+        }

@@ -1,6 +1,5 @@
 """Use cases of key figures: read the parameters, compute, and say how."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from scm_api.core.errors import FieldError, Invalid, Rule, Text
 from scm_api.core.tx import Tx
-from scm_api.insights import formulas, policy, purchase_figures, repository, stock_figures
+from scm_api.insights import formulas, purchase_figures, repository, stock_figures
 from scm_api.insights.ground import Statement
+from scm_api.insights.kpi import Kpi
 from scm_api.insights.repository import Scope
 from scm_api.insights.schemas import (
     FillKpi,
@@ -55,22 +55,18 @@ class _Figure:
     name: str
     formula: Text
     statement: Statement
-    derive: Callable[[Mapping[str, Any], int], dict[str, Any]]
+    answer: type[Kpi]
 
 
-_TURNOVER = _Figure(
-    "inventory_turnover", formulas.TURNOVER, stock_figures.TURNOVER, policy.turnover
-)
-_STOCK_OUT = _Figure(
-    "stock_out_rate", formulas.STOCK_OUT, stock_figures.STOCK_OUT, policy.stock_out
-)
-_FILL = _Figure("fill_rate", formulas.FILL, stock_figures.FILL, policy.fill)
-_OVERSTOCK = _Figure("overstock", formulas.OVERSTOCK, stock_figures.OVERSTOCK, policy.overstock)
+_TURNOVER = _Figure("inventory_turnover", formulas.TURNOVER, stock_figures.TURNOVER, TurnoverKpi)
+_STOCK_OUT = _Figure("stock_out_rate", formulas.STOCK_OUT, stock_figures.STOCK_OUT, StockOutKpi)
+_FILL = _Figure("fill_rate", formulas.FILL, stock_figures.FILL, FillKpi)
+_OVERSTOCK = _Figure("overstock", formulas.OVERSTOCK, stock_figures.OVERSTOCK, OverstockKpi)
 _PURCHASE = _Figure(
     "purchase_on_time",
     formulas.PURCHASE_ON_TIME,
     purchase_figures.PURCHASE_ON_TIME,
-    policy.purchase_on_time,
+    PurchaseOnTimeKpi,
 )
 
 
@@ -126,9 +122,9 @@ async def _compute(
         "currency": currency,
         "group_by": group_by,
         "group_count": total["group_count"],
-        "total": figure.derive(dict(total), scope.days),
+        "total": figure.answer.derive(dict(total), scope.days),
         "groups": [
-            figure.derive(dict(row), scope.days)
+            figure.answer.derive(dict(row), scope.days)
             | {"group": {"id": row["key"], "code": row["code"], "name": row["name"]}}
             for row in groups
         ],

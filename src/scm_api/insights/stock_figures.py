@@ -25,7 +25,7 @@ cell as (
 _TURNOVER_SUMS = """
   count(*) filter (where c.half_days <> 0 or c.consumption <> 0) as n,
   coalesce(sum(c.opening), 0) as opening_value, coalesce(sum(c.closing), 0) as closing_value,
-  coalesce(sum(c.half_days), 0) as value_half_days,
+  coalesce(sum(c.half_days), 0) * 0.5 as value_days,
   coalesce(sum(c.consumption), 0) as consumption_value"""
 
 # What was planned by then: the position's levels if they are that old, else those of the newest
@@ -180,9 +180,9 @@ _OVERSTOCK_SUMS = """
 
 # Longest days of inventory first: stock that nothing is taken from lasts for ever.
 _SLOWEST = """
-case when s.value_half_days <= 0 then -1
+case when s.value_days <= 0 then -1
      when s.consumption_value <= 0 then 'infinity'
-     else s.value_half_days / s.consumption_value end desc, s.value_half_days desc"""
+     else s.value_days / s.consumption_value end desc, s.value_days desc"""
 
 TURNOVER = Statement(_TURNOVER, _TURNOVER_SUMS, _SLOWEST)
 STOCK_OUT = Statement(_STOCK_OUT, _STOCK_OUT_SUMS, "s.stocked_out_days desc")

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from scm_api.core import limits
 from scm_api.core.errors import FieldError, Invalid
 from scm_api.core.problems import from_validation
 from scm_api.core.tx import Tx
@@ -61,6 +62,7 @@ async def _drafts(tx: Tx, lines: Sequence[ItemLine | Sequence[FieldError]]) -> d
     parsed = {place: line for place, line in enumerate(lines) if isinstance(line, ItemLine)}
     keys = {key_of(line.sku) for line in parsed.values()}
     rows = await repository.stored(tx, sku_keys=keys)
+    await limits.require_inside(tx, items=(row["id"] for row in rows))
     stored = {row["sku_key"]: saving.stored_of(row) for row in rows}
     return {
         place: Draft(

@@ -71,7 +71,7 @@ async def create(tx: OpenTx, reply: ReplyTo, body: ItemCreate) -> ItemRead:
     return item
 
 
-@items.get("", name="list", summary="List items", **operation("items:read"))
+@items.get("", name="list", summary="List items", **operation("items:read", across="rows"))
 async def list_items(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[ItemFilter, Query()]
 ) -> ItemList:

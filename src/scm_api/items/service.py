@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
+from scm_api.core import limits
 from scm_api.core.documents import Key
 from scm_api.core.errors import (
     Duplicate,
@@ -105,7 +106,8 @@ async def filter_id(tx: Tx, key: str | None, parameter: str = "item") -> UUID | 
 
 
 async def resolve(tx: Tx, references: Sequence[ItemReference]) -> dict[ItemReference, ItemFacts]:
-    """The items that references name, in one statement; unknown ones are absent."""
+    """The items that references name, in one statement; unknown ones are absent. Raises
+    `OutsideLimits` if one is not the caller's."""
     ids = {r.id for r in references if r.id is not None}
     sku_keys = {key_of(r.sku) for r in references if r.sku is not None}
     if not ids and not sku_keys:
@@ -127,7 +129,9 @@ async def resolve(tx: Tx, references: Sequence[ItemReference]) -> dict[ItemRefer
             units={row["base_unit"]: (1, 1), **{unit: (n, d) for unit, n, d in units}},
         )
     found = {r: known.get(key_of(r.sku) if r.sku is not None else r.id) for r in references}  # type: ignore[arg-type]
-    return {reference: facts for reference, facts in found.items() if facts is not None}
+    resolved = {reference: facts for reference, facts in found.items() if facts is not None}
+    await limits.require_inside(tx, items=(facts.id for facts in resolved.values()))
+    return resolved
 
 
 async def read_one(tx: Tx, key: str) -> ItemRead:
@@ -197,7 +201,8 @@ async def create(tx: Tx, body: ItemCreate) -> ItemRead:
 async def change(tx: Tx, key: str, body: ItemPatch, if_match: Versions | None) -> ItemRead:
     """Change some fields of an item. Raises `NotFound`, `VersionMismatch`, `Invalid`."""
     await writes.lock(tx)
-    item = await get(tx, key)
+    async with limits.own_part(tx):
+        item = await get(tx, key)
     check_version(item.version, if_match, body.version)
     sent = {name: v for name, v in _values(body).items() if name in body.model_fields_set}
     sent.pop("version", None)
@@ -224,7 +229,8 @@ async def put(
             values["external_references"] = [*values["external_references"], own]
     await writes.lock(tx)
     try:
-        item = await get(tx, key)
+        async with limits.own_part(tx):
+            item = await get(tx, key)
     except NotFound:
         if parsed.id is not None:
             raise

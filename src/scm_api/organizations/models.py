@@ -1,4 +1,4 @@
-"""Tables of an organization's settings that are lists: holidays, fiscal periods, number rules."""
+"""Tables of an organization's settings that are lists: holidays and fiscal periods."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -35,20 +35,4 @@ class FiscalPeriod(Owned, Base):
     __table_args__ = (
         ForeignKeyConstraint(["organization_id"], ["organization.id"]),
         CheckConstraint("ends_on >= starts_on", name="order"),
-    )
-
-
-class NumberRule(Owned, Base):
-    """How the documents of one kind are numbered; without a row the built-in rule applies."""
-
-    __tablename__ = "number_rule"
-
-    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
-    # Such as `PO-{yyyy}-{n:5}`.
-    pattern: Mapped[str] = mapped_column(String(64))
-    restarts: Mapped[str] = mapped_column(String(8), server_default="never")
-
-    __table_args__ = (
-        ForeignKeyConstraint(["organization_id"], ["organization.id"]),
-        CheckConstraint("restarts in ('never', 'year', 'month', 'day')", name="restarts"),
     )

@@ -1,6 +1,8 @@
 """Orders as callers read them."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +17,7 @@ from scm_api.purchase_orders.read_schemas import (
     LineRead,
     PurchaseOrderRead,
     PurchaseOrderSummary,
+    RevisionRead,
     ScheduleRead,
     WarningRead,
 )
@@ -29,28 +32,75 @@ async def read(tx: Tx, header: PurchaseOrder) -> PurchaseOrderRead:
     names = await repository.names(
         tx, {line.item_id for line in lines}, {line.warehouse_id for line in lines}
     )
-    warnings = [WarningRead(**warning) for warning in header.warnings]
+    own = _own_part(header, lines) if len(lines) < header.line_count else {}
+    numbers = {line.line_no for line in lines}
+    warnings = [WarningRead(**w) for w in header.warnings if w["line_no"] in numbers]
     if supplier.status == "on_watch":
         warnings.insert(0, WarningRead(code="supplier_on_watch", params={"code": supplier.code}))
     return PurchaseOrderRead(
-        **vars(summary(header, supplier)),
+        **vars(summary(header, supplier, own)),
         warnings=warnings,
         lines=[_line(line, names, header.status == "issued") for line in lines],
     )
 
 
-def summary(header: PurchaseOrder, supplier: Supplier) -> PurchaseOrderSummary:
-    """An order without its lines."""
-    amount = round_amount(header.amount, header.currency)
+async def own_parts(tx: Tx, headers: Sequence[PurchaseOrder]) -> dict[UUID, dict[str, Any]]:
+    """What a confined caller reads in the headers of orders that are not all his, by order: sums
+    and states of his lines. Empty, and no statement, for everybody else."""
+    if not tx.principal.limits.confines:
+        return {}
+    lines: dict[UUID, list[Line]] = {header.id: [] for header in headers}
+    for line in await repository.lines_of_all(tx, list(lines)):
+        lines[line.order_id].append(line)
+    return {
+        header.id: _own_part(header, lines[header.id])
+        for header in headers
+        if len(lines[header.id]) < header.line_count
+    }
+
+
+def _own_part(header: PurchaseOrder, lines: Sequence[Line]) -> dict[str, Any]:
+    return {
+        "amount": policy.order_amount(lines, header.currency),
+        "line_count": len(lines),
+        "receipt_status": policy.receipt_status(lines),
+        "confirmation_status": policy.confirmation_status(lines),
+        "next_due_on": policy.next_due_on(lines) if header.status == "issued" else None,
+        # Anything but a receipt binds the lines of others too.
+        "allowed_actions": [name for name in policy.allowed_actions(header) if name == "receive"],
+    }
+
+
+def summary(
+    header: PurchaseOrder, supplier: Supplier, own: Mapping[str, Any] | None = None
+) -> PurchaseOrderSummary:
+    """An order without its lines; `own` is what the caller's part of it says instead."""
     columns = {column.name: getattr(header, column.name) for column in header.__table__.columns}
+    columns |= {"allowed_actions": policy.allowed_actions(header), **(own or {})}
+    amount = round_amount(columns["amount"], header.currency)
     return PurchaseOrderSummary.model_validate(
         columns
         | {
             "supplier": Link.model_validate(supplier),
-            "allowed_actions": policy.allowed_actions(header),
             "amount": Money(amount=amount, currency=header.currency),
         }
     )
+
+
+async def shown_revisions(tx: Tx, rows: Sequence[Any]) -> list[RevisionRead]:
+    """Revisions of one order with the changes of its lines that the caller sees."""
+    revisions = [RevisionRead.model_validate(row[0]) for row in rows]
+    if not revisions or not tx.principal.limits.confines:
+        return revisions
+    numbers = {line.line_no for line in await repository.lines_of(tx, rows[0][0].order_id)}
+    for revision in revisions:
+        revision.changes = [c for c in revision.changes if _line_no(c.path) in {None, *numbers}]
+    return revisions
+
+
+def _line_no(path: str) -> int | None:
+    _, first, *rest = path.split("/")
+    return int(rest[0]) if first == "lines" else None
 
 
 def _line(line: Line, names: dict[UUID, asyncpg.Record], is_issued: bool) -> LineRead:

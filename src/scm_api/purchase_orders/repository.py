@@ -145,13 +145,18 @@ async def replace_schedules(tx: Tx, lines: Sequence[Line]) -> None:
 
 async def lines_of(tx: Tx, order_id: UUID) -> list[Line]:
     """The lines of an order with their schedules, both by number."""
+    return await lines_of_all(tx, [order_id])
+
+
+async def lines_of_all(tx: Tx, order_ids: Sequence[UUID]) -> list[Line]:
+    """The lines of orders with their schedules, by order and number."""
     rows = await tx.fetch(
         """
         select * from purchase_order_line
-        where organization_id = $1 and order_id = $2 order by line_no
+        where organization_id = $1 and order_id = any($2) order by order_id, line_no
         """,
         tx.organization_id,
-        order_id,
+        list(order_ids),
     )
     lines = {row["id"]: Line(**row) for row in rows}
     schedules = await tx.fetch(

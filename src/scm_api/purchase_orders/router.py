@@ -56,14 +56,16 @@ async def create(tx: OpenTx, reply: ReplyTo, body: PurchaseOrderCreate) -> Purch
     return await _answer(tx, reply, order)
 
 
-@purchase_orders.get("", summary="List orders", **operation("purchase_orders:read"))
+@purchase_orders.get("", summary="List orders", **operation("purchase_orders:read", across="rows"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[PurchaseOrderFilter, Query()]
 ) -> PurchaseOrderList:
     """Orders without their lines, newest first, a page at a time."""
     page = await service.list_all(tx, wanted)
     reply.next_page(page.next_cursor)
-    return PurchaseOrderList(**page.body([service.summary(row[0], row[1]) for row in page.rows]))
+    own = await service.own_parts(tx, [row[0] for row in page.rows])
+    rows = [service.summary(order, supplier, own.get(order.id)) for order, supplier, *_ in page.rows]
+    return PurchaseOrderList(**page.body(rows))
 
 
 @purchase_orders.get(
@@ -162,7 +164,7 @@ async def list_revisions(
     """What each revision changed, old and new value by path, latest first."""
     page = await service.list_revisions(tx, order, wanted)
     reply.next_page(page.next_cursor)
-    return RevisionList(**page.body([row[0] for row in page.rows]))
+    return RevisionList(**page.body(await service.shown_revisions(tx, page.rows)))
 
 
 @purchase_orders.post(

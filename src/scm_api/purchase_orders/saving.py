@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from scm_api.core import documents
+from scm_api.core import documents, limits
 from scm_api.core.documents import Key
 from scm_api.core.errors import IllegalTransition, NotFound
 from scm_api.core.http import Versions, check_version
@@ -48,17 +48,27 @@ async def lock(
 ) -> Order:
     """The order locked for an action, with its lines.
 
-    Raises `NotFound`, `VersionMismatch`, `PreconditionRequired`, `IllegalTransition`.
+    Goods may be received by whoever keeps some of the order; any other action binds all of its
+    lines, so all must lie within the caller's limits. Raises `NotFound`, `OutsideLimits`,
+    `VersionMismatch`, `PreconditionRequired`, `IllegalTransition`.
     """
-    header = await repository.find(
-        tx, **Key.parse(key, natural="number").arguments("number"), lock=True
-    )
+    async with limits.own_part(tx):
+        header = await repository.find(
+            tx, **Key.parse(key, natural="number").arguments("number"), lock=True
+        )
     if header is None:
         raise NotFound(kind="purchase order", reference=key)
+    lines = await repository.lines_of(tx, header.id)
+    if action != "receive":
+        await limits.require_inside(
+            tx,
+            warehouses=(line.warehouse_id for line in lines),
+            items=(line.item_id for line in lines),
+        )
     check_version(header.version, if_match, version, required=version_required)
     if policy.transition(header, action) is None:
         raise refusal(header, action)
-    return Order(header, await repository.lines_of(tx, header.id))
+    return Order(header, lines)
 
 
 async def lock_by_id(tx: Tx, order_id: UUID) -> Order:

@@ -32,7 +32,9 @@ from scm_api.purchase_orders.events import (
 )
 from scm_api.purchase_orders.models import PurchaseOrder
 from scm_api.purchase_orders.read_schemas import PurchaseOrderFilter
+from scm_api.purchase_orders.reading import own_parts as own_parts
 from scm_api.purchase_orders.reading import read as read
+from scm_api.purchase_orders.reading import shown_revisions as shown_revisions
 from scm_api.purchase_orders.reading import summary as summary
 from scm_api.purchase_orders.receiving import Delivery as Delivery
 from scm_api.purchase_orders.receiving import deliver as deliver

@@ -1,5 +1,8 @@
 """Receipts as callers read them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import asyncpg
 
 from scm_api.core.schemas import ItemLink, Link
@@ -12,21 +15,25 @@ from scm_api.suppliers.models import Supplier
 
 async def read(tx: Tx, receipt: Receipt) -> ReceiptRead:
     """A receipt with its lines: two statements."""
-    head = summary(*await repository.with_names(tx, receipt))
+    own = await repository.own_sums(tx, [receipt])
+    head = summary(*await repository.with_names(tx, receipt), own.get(receipt.id))
     lines = await repository.lines_of(tx, receipt.id)
     return ReceiptRead(**vars(head), lines=[_line(row) for row in lines])
 
 
 def summary(
-    receipt: Receipt, order_number: str | None, supplier: Supplier | None
+    receipt: Receipt,
+    order_number: str | None,
+    supplier: Supplier | None,
+    own: Mapping[str, Any] | None = None,
 ) -> ReceiptSummary:
-    """A receipt without its lines."""
+    """A receipt without its lines; `own` are the sums of the caller's part of it instead."""
     columns = {column.name: getattr(receipt, column.name) for column in receipt.__table__.columns}
     order = None
     if receipt.order_id is not None and order_number is not None:
         order = OrderLink(id=receipt.order_id, number=order_number)
     link = None if supplier is None else Link.model_validate(supplier)
-    return ReceiptSummary.model_validate(columns | {"order": order, "supplier": link})
+    return ReceiptSummary.model_validate(columns | (own or {}) | {"order": order, "supplier": link})
 
 
 def _line(row: asyncpg.Record) -> ReceiptLineRead:

@@ -104,6 +104,27 @@ async def lines_of(tx: Tx, receipt_id: UUID) -> list[asyncpg.Record]:
     )
 
 
+async def own_sums(tx: Tx, receipts: Sequence[Receipt]) -> dict[UUID, dict[str, Any]]:
+    """Number and value of the lines that a confined caller sees, by receipt. Empty, and no
+    statement, for everybody else."""
+    if not tx.principal.limits.confines:
+        return {}
+    rows = await tx.fetch(
+        """
+        select l.receipt_id, count(*) as line_count, sum(m.value) as value
+        from receipt r
+        join receipt_line l on l.organization_id = r.organization_id and l.receipt_id = r.id
+        join stock_movement m on m.organization_id = r.organization_id
+                             and m.document_id = r.stock_document_id and m.line_no = l.line_no
+        where r.organization_id = $1 and r.id = any($2)
+        group by l.receipt_id
+        """,
+        tx.organization_id,
+        [receipt.id for receipt in receipts],
+    )
+    return {r["receipt_id"]: {"line_count": r["line_count"], "value": r["value"]} for r in rows}
+
+
 async def final_without(tx: Tx, receipt: Receipt) -> set[UUID]:
     """The order lines of which a posted receipt other than this one was the final delivery."""
     rows = await tx.fetch(

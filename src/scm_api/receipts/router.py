@@ -54,14 +54,16 @@ async def create(tx: OpenTx, reply: ReplyTo, body: ReceiptCreate) -> ReceiptRead
     return await reading.read(tx, receipt)
 
 
-@receipts.get("", summary="List receipts", **operation("receipts:read"))
+@receipts.get("", summary="List receipts", **operation("receipts:read", across="rows"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[ReceiptFilter, Query()]
 ) -> ReceiptList:
     """Receipts without their lines, newest first, a page at a time."""
     page = await service.list_all(tx, wanted)
     reply.next_page(page.next_cursor)
-    return ReceiptList(**page.body([reading.summary(*row[:3]) for row in page.rows]))
+    own = await service.own_sums(tx, [row[0] for row in page.rows])
+    rows = [reading.summary(*row[:3], own.get(row[0].id)) for row in page.rows]
+    return ReceiptList(**page.body(rows))
 
 
 @receipts.get(

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from scm_api.core import documents, numbers
+from scm_api.core import documents, limits, numbers
 from scm_api.core.documents import Key
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid, NotFound
 from scm_api.core.http import Versions, check_version
@@ -27,6 +27,7 @@ from scm_api.receipts.events import (
     ReceiptReversed,
 )
 from scm_api.receipts.models import Receipt
+from scm_api.receipts.repository import own_sums as own_sums
 from scm_api.receipts.schemas import ReceiptCreate, ReceiptFilter, ReceiptReverse
 from scm_api.stock import service as stock
 from scm_api.stock.errors import AlreadyReversed
@@ -232,7 +233,8 @@ async def reverse(tx: Tx, key: str, body: ReceiptReverse, if_match: Versions | N
     Raises `NotFound`, `VersionMismatch`, `AlreadyReversed`, `InsufficientStock` when the goods have
     gone on meanwhile.
     """
-    receipt = await get(tx, key)
+    async with limits.own_part(tx):
+        receipt = await get(tx, key)
     order = None
     if receipt.order_id is not None:
         order = await purchase_orders.lock_for_reversal(tx, receipt.order_id)

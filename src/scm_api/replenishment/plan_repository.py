@@ -1,6 +1,6 @@
 """All SQL of plans: what is planned, what is known about it, and what is written."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -209,6 +209,14 @@ async def find_plan(tx: Tx, plan_id: UUID) -> Any:
     """(plan, status, error), or None; status and error are those of its job while that is kept."""
     statement = _plans(tx).where(ReplenishmentPlan.id == plan_id)
     return (await tx.session.execute(statement)).one_or_none()
+
+
+async def visible_jobs(tx: Tx, ids: Collection[UUID]) -> set[UUID]:
+    """Which of these jobs the caller sees."""
+    rows = await tx.fetch(
+        "select id from job where organization_id = $1 and id = any($2)", tx.organization_id, ids
+    )
+    return {row["id"] for row in rows}
 
 
 async def list_plans(tx: Tx, wanted: PlanFilter) -> PageOf:

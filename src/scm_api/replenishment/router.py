@@ -140,7 +140,8 @@ async def list_plans(
     """Plans, newest first."""
     page = await service.list_plans(tx, wanted)
     reply.next_page(page.next_cursor)
-    return PlanList(**page.body([_plan_read(row[:3], language) for row in page.rows]))
+    rows = await service.own_part(tx, [_plan_read(row[:3], language) for row in page.rows])
+    return PlanList(**page.body(rows))
 
 
 @replenishment.get(
@@ -151,7 +152,7 @@ async def list_plans(
 async def get_plan(tx: OpenTx, reply: ReplyTo, language: ReplyLanguage, plan: PlanId) -> PlanRead:
     """What a plan looked at, how long each phase took, and what came out."""
     found = await service.get(tx, plan)
-    read = _plan_read(found, language)
+    (read,) = await service.own_part(tx, [_plan_read(found, language)])
     if read.status in ("queued", "running"):
         reply.retry_after(1)
     return read

@@ -129,7 +129,10 @@ class PlanRead(Read):
     status: PlanStatus = Field(description="That of its job; it outlives the job.")
     error: ProblemDocument | None = Field(description="Why it failed.")
     as_of: date
-    request: PlanRequest
+    request: PlanRequest | None = Field(
+        description="Null, like what came out, in a plan that another made for more than the "
+        "warehouses and categories the caller is confined to."
+    )
     created_at: datetime
     created_by: str
     completed_at: datetime | None

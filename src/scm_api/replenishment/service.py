@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
-from scm_api.core import consumers, jobs
+from scm_api.core import consumers, jobs, limits
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid, NotFound
 from scm_api.core.ids import uuid7
 from scm_api.core.jobs import Work
@@ -76,13 +76,15 @@ async def make(tx: Tx, work: Work) -> dict[str, Any]:
         as_of=date.fromisoformat(params["as_of"]),
         history_days=params["history_days"],
         horizon_days=params["horizon_days"],
-        is_everything=scope.is_everything,
+        # A confined planner's plan leaves alone what it did not consider.
+        is_everything=scope.is_everything and not tx.principal.limits.confines,
     )
     with run.phase("load"):
         await work.progress(0, None, "item-locations", "load")
         await consumers.catch_up(work.runtime, demand.CONSUMER, tx.organization_id)
         await repository.lock(tx)
-        places = await _places(tx, scope, run.as_of)
+        async with limits.own_part(tx):
+            places = await _places(tx, scope, run.as_of)
     longest = max((p.protection_days for p in places), default=0.0)
     run.horizon_days = min(max(run.horizon_days, int(np.ceil(longest)) + 1), FAR_HORIZON_DAYS)
     outlook = await _forecast(tx, work, run, places)
@@ -113,6 +115,18 @@ async def get(tx: Tx, plan_id: UUID) -> Any:
 async def list_plans(tx: Tx, wanted: PlanFilter) -> PageOf:
     """Newest first."""
     return await repository.list_plans(tx, wanted)
+
+
+async def own_part(tx: Tx, plans: list[PlanRead]) -> list[PlanRead]:
+    """The plans as the caller may know them: of another's plan a confined caller reads its lines,
+    not what was asked for and what came out elsewhere."""
+    if tx.principal.limits.confines:
+        own = await repository.visible_jobs(tx, [plan.job_id for plan in plans])
+        for plan in plans:
+            if plan.job_id not in own:
+                plan.request = plan.error = plan.summary = plan.timings = None
+                plan.input_hash = plan.result_hash = None
+    return plans
 
 
 async def list_lines(tx: Tx, plan_id: UUID, wanted: PlanLineFilter) -> PageOf:
@@ -162,6 +176,7 @@ async def _scope(tx: Tx, body: PlanCreate) -> Scope:
         ids[name] = sorted(set(found))
     if errors:
         raise Invalid(errors)
+    limits.require_categories(tx, ids["categories"] or ())
     return Scope(ids["warehouses"], ids["items"], ids["categories"], ids["suppliers"])
 
 

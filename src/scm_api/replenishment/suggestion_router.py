@@ -48,7 +48,7 @@ def _read(row: Any) -> SuggestionRead:
     )
 
 
-@suggestions.get("", summary="List suggestions", **operation("replenishment:read"))
+@suggestions.get("", summary="List suggestions", **operation("replenishment:read", across="rows"))
 async def list_suggestions(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[SuggestionFilter, Query()]
 ) -> SuggestionList:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from scm_api.core import limits
 from scm_api.core.documents import write
 from scm_api.core.errors import (
     UNKNOWN_REFERENCE,
@@ -174,7 +175,8 @@ async def convert(tx: Tx, body: Convert) -> Converted:
     """
     if not await plan_repository.hold_off_plans(tx):
         raise PlanRunning(headers={"Retry-After": "2"})
-    rows, has_more = await _chosen(tx, body)
+    async with limits.own_part(tx):
+        rows, has_more = await _chosen(tx, body)
     places = {} if body.ids is None else {id: f"/ids/{n}" for n, id in enumerate(body.ids)}
     _check(places, rows)
     groups: dict[tuple[UUID, str], list[asyncpg.Record]] = {}
@@ -340,7 +342,8 @@ async def _open(
     action: str,
     statuses: tuple[str, ...],
 ) -> ReplenishmentSuggestion:
-    row: ReplenishmentSuggestion = (await get(tx, suggestion_id))[0]
+    async with limits.own_part(tx):
+        row: ReplenishmentSuggestion = (await get(tx, suggestion_id))[0]
     check_version(row.version, if_match, version)
     if row.status not in statuses:
         raise IllegalTransition(

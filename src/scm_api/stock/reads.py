@@ -258,6 +258,9 @@ async def list_as_of(tx: Tx, wanted: AsOfFilter, scope: Scope) -> PageOf:
         # Inside the sum: one item's movements are found by index, not by adding up all.
         conditions.add("h.item_id = {}", scope.item_id)
         of_item = "and item_id = $3"
+    if tx.principal.limits.warehouses is not None:
+        # A transfer is seen from both its ends, of which only one may be the caller's.
+        conditions.add("h.warehouse_id = any({})", list(tx.principal.limits.warehouses))
     _narrow(conditions, Scope(warehouse_id=scope.warehouse_id))
     order = [("i.sku", str), ("w.code", str), ("i.id", UUID)]
     source = _AS_OF.format(of_item=of_item)
@@ -305,9 +308,11 @@ async def valuation(tx: Tx, as_of: datetime | None) -> list[asyncpg.Record]:
             from warehouse w
             left join stock_position p on p.organization_id = w.organization_id
                                       and p.warehouse_id = w.id
-            where w.organization_id = $1 group by w.id, w.code, w.name order by w.code
+            where w.organization_id = $1 and ($2::uuid[] is null or w.id = any($2))
+            group by w.id, w.code, w.name order by w.code
             """,
             tx.organization_id,
+            tx.principal.limits.warehouses,
         )
     return await tx.fetch(
         """
@@ -326,8 +331,10 @@ async def valuation(tx: Tx, as_of: datetime | None) -> list[asyncpg.Record]:
         select w.id, w.code, w.name, coalesce(sum(h.value), 0) as value,
                count(*) filter (where h.quantity <> 0) as items
         from warehouse w left join held h on h.warehouse_id = w.id
-        where w.organization_id = $1 group by w.id, w.code, w.name order by w.code
+        where w.organization_id = $1 and ($3::uuid[] is null or w.id = any($3))
+        group by w.id, w.code, w.name order by w.code
         """,
         tx.organization_id,
         as_of,
+        tx.principal.limits.warehouses,
     )

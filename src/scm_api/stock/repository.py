@@ -231,15 +231,22 @@ async def replace_inbound(
     """Make the inbound supply of one source document exactly `rows`."""
     await tx.execute(
         """
-        with kept as (
+        with wanted as (
           select * from unnest($4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::date[],
                                $9::numeric[], $10::boolean[])
             as r(source_line_id, source_number, item_id, warehouse_id, due_on, quantity,
                  is_confirmed)
+        ), kept as (
+          -- Only what changes: of a shared order the rest may be another keeper's.
+          select w.* from wanted w
+          left join inbound_supply s on s.organization_id = $1 and s.source_type = $2
+                                    and s.source_line_id = w.source_line_id
+          where (s.due_on, s.quantity, s.is_confirmed, s.warehouse_id)
+                is distinct from (w.due_on, w.quantity, w.is_confirmed, w.warehouse_id)
         ), gone as (
           delete from inbound_supply s
           where s.organization_id = $1 and s.source_type = $2 and s.source_id = $3
-            and s.source_line_id not in (select source_line_id from kept)
+            and s.source_line_id not in (select source_line_id from wanted)
         ), shown as (
           -- What is on order shows up in positions, also where the item was never in stock.
           insert into stock_position (organization_id, item_id, warehouse_id, updated_at)

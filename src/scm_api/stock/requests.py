@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from scm_api.core import limits
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid
 from scm_api.core.schemas import Reference
 from scm_api.core.tx import Tx
@@ -22,6 +23,11 @@ async def to_document(tx: Tx, body: MovementCreate) -> tuple[NewDocument, dict[U
     """The posting a request means, and the places it names. Raises `Invalid` with every broken
     rule of every line."""
     found = await repository.resolve(tx, [_keys(line) for line in body.lines])
+    await limits.require_inside(
+        tx,
+        warehouses=(row[name] for row in found for name in ("warehouse_id", "to_warehouse_id")),
+        items=(row["item_id"] for row in found),
+    )
     broken: list[FieldError] = []
     for index, (line, row) in enumerate(zip(body.lines, found, strict=True)):
         broken += _check(body.type, line, row, f"/lines/{index}")

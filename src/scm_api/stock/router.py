@@ -100,7 +100,9 @@ async def reverse(
     return views.posted_read(posted, reversal_of)
 
 
-@stock.get("", name="positions", summary="List stock positions", **operation("stock:read"))
+@stock.get(
+    "", name="positions", summary="List stock positions", **operation("stock:read", across="rows")
+)
 async def positions(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[PositionFilter, Query()]
 ) -> PositionList:
@@ -120,7 +122,7 @@ async def as_of(
     return StockAsOfList(as_of=wanted.as_of, **page.body(data))
 
 
-@stock.get("/balances", summary="List balances", **operation("stock:read"))
+@stock.get("/balances", summary="List balances", **operation("stock:read", across="rows"))
 async def balances(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[BalanceFilter, Query()]
 ) -> BalanceList:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from scm_api.core import limits
 from scm_api.core.documents import Key
 from scm_api.core.errors import (
     UNKNOWN_REFERENCE,
@@ -131,8 +132,14 @@ async def post_movements(tx: Tx, document: NewDocument) -> PostedDocument:
     """Post a document of another domain in its transaction. Raises like `post`."""
     places = {line.from_location_id for line in document.lines}
     places |= {line.to_location_id for line in document.lines}
+    known = await repository.places(tx, places)
+    await limits.require_inside(
+        tx,
+        warehouses=(place.warehouse_id for place in known.values()),
+        items=(line.item_id for line in document.lines),
+    )
     try:
-        return await _post(tx, document, await repository.places(tx, places))
+        return await _post(tx, document, known)
     except Refused as refused:
         raise refused.problem from None
 
@@ -238,7 +245,8 @@ def _event(document_id: UUID, document: NewDocument, known: dict[UUID, Place]) -
 async def get_document(tx: Tx, key: str) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
     """A document and its lines by UUID or `ref=`. Raises `NotFound`."""
     parsed = Key.parse(key, natural="ref")
-    header = await repository.find_document(tx, id=parsed.id, external_ref=parsed.natural)
+    async with limits.own_part(tx):
+        header = await repository.find_document(tx, id=parsed.id, external_ref=parsed.natural)
     if header is None:
         raise NotFound(kind="stock document", reference=key)
     return header, await repository.lines_of(tx, header["id"])

@@ -25,7 +25,7 @@ async def create(tx: OpenTx, body: ShortagesCreate) -> ShortagesResult:
     return await service.create(tx, body)
 
 
-@shortages.get("", summary="List unserved demand", **operation("shortages:read"))
+@shortages.get("", summary="List unserved demand", **operation("shortages:read", across="rows"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[ShortageFilter, Query()]
 ) -> ShortageList:

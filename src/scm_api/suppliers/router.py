@@ -65,7 +65,7 @@ async def create(tx: OpenTx, reply: ReplyTo, body: SupplierCreate) -> SupplierRe
     return SupplierRead.model_validate(supplier)
 
 
-@suppliers.get("", summary="List suppliers", **operation("suppliers:read"))
+@suppliers.get("", summary="List suppliers", **operation("suppliers:read", across="rows"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[SupplierFilter, Query()]
 ) -> SupplierList:

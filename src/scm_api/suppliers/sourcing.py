@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
+from scm_api.core import limits
 from scm_api.core.errors import FieldError, Invalid, NotFound
 from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
@@ -43,7 +44,9 @@ async def put(
 
     Raises `NotFound`, `VersionMismatch` (also for If-Match on what does not exist), `Invalid`.
     """
-    supplier, item = await service.get(tx, supplier_key), await items.get(tx, item_key)
+    supplier = await service.get(tx, supplier_key)
+    async with limits.own_part(tx):
+        item = await items.get(tx, item_key)
     line, errors = line_of(supplier, item, body, "")
     if errors:
         raise Invalid(errors)

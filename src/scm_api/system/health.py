@@ -7,11 +7,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from scm_api.core.http import PERMISSIONS
 from scm_api.core.migrate import head_revision
 from scm_api.core.observability import METRICS, render_metrics
 from scm_api.core.runtime import Credentials, Runtime
 
 LATE_SECONDS = 300
+READ_METRICS = "metrics:read"
+# No operation of the contract needs it, but keys can have it.
+PERMISSIONS.add(READ_METRICS)
 
 
 class State(NamedTuple):
@@ -92,7 +96,7 @@ async def metrics(request: Request) -> Response:
     principal = await runtime.authenticate(
         runtime, Credentials(request.headers.get("authorization"))
     )
-    principal.require("metrics:read")
+    principal.require(READ_METRICS)
     await state(runtime)
     body, media_type = render_metrics()
     return Response(body, headers={"Content-Type": media_type})

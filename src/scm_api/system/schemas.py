@@ -67,6 +67,9 @@ class EventPrincipal(Read):
     kind: str
     id: UUID
     name: str
+    user_id: UUID | None = Field(
+        default=None, description="The person behind a session or a personal key."
+    )
 
 
 class EventRead(Read):

@@ -77,7 +77,10 @@ def _event_read(row: asyncpg.Record) -> EventRead:
         position=Position(row["tx_order"], row["seq"]).encode(),
         data=row["data"],
         principal=EventPrincipal(
-            kind=row["principal_kind"], id=row["principal_id"], name=row["principal_name"]
+            kind=row["principal_kind"],
+            id=row["principal_id"],
+            name=row["principal_name"],
+            user_id=row["user_id"],
         ),
         **{
             name: row[name]

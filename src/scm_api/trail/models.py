@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Identity, Index, LargeBinary, String, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    String,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,6 +60,16 @@ class AuditEntry(Identified, Base):
             postgresql_where=text("parent_id is not null"),
         ),
         Index("ix_audit_entry_principal", "organization_id", "principal_id", "tx_order", "seq"),
+        Index(
+            "ix_audit_entry_user",
+            "organization_id",
+            "user_id",
+            "tx_order",
+            "seq",
+            postgresql_where=text("user_id is not null"),
+        ),
+        # Entries come in the order of time, so a few bytes a page are enough to seek by it.
+        Index("ix_audit_entry_recorded_at", "recorded_at", postgresql_using="brin"),
     )
 
 
@@ -62,16 +81,24 @@ class AuditSeal(Owned, Base):
 
     stream: Mapped[str] = mapped_column(String(16), primary_key=True)
     no: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    # Which columns a leaf covers: `streams.FORMATS`.
+    format: Mapped[int]
     first_tx_order: Mapped[int] = mapped_column(BigInteger)
     first_seq: Mapped[int] = mapped_column(BigInteger)
     last_tx_order: Mapped[int] = mapped_column(BigInteger)
     last_seq: Mapped[int] = mapped_column(BigInteger)
     row_count: Mapped[int]
     # 16 bytes of id and 32 bytes of leaf hash a row, in order: they name the row that differs.
+    # A document's lines bear its id.
     leaves: Mapped[bytes] = mapped_column(LargeBinary)
     root: Mapped[bytes] = mapped_column(LargeBinary)
     # SHA-256 (HMAC with SCM_SEAL_KEY) over the seal before and this batch.
     seal: Mapped[bytes] = mapped_column(LargeBinary)
+    is_keyed: Mapped[bool]
     sealed_at: Mapped[datetime]
 
-    __table_args__ = (ForeignKeyConstraint(["organization_id"], ["organization.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id"], ["organization.id"]),
+        CheckConstraint("stream in ('audit', 'event', 'ledger')", name="stream"),
+        Index("ix_audit_seal_position", "organization_id", "stream", "last_tx_order", "last_seq"),
+    )

@@ -47,7 +47,7 @@ async def create(tx: OpenTx, reply: ReplyTo, body: WarehouseCreate) -> Warehouse
     return WarehouseRead.model_validate(warehouse)
 
 
-@warehouses.get("", summary="List warehouses", **operation("warehouses:read"))
+@warehouses.get("", summary="List warehouses", **operation("warehouses:read", across="rows"))
 async def list_(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[WarehouseFilter, Query()]
 ) -> WarehouseList:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from scm_api.core import limits
 from scm_api.core.documents import Key, apply_patch, insert
 from scm_api.core.errors import Invalid, NotFound, Rule, Text, unknown_filter
 from scm_api.core.http import Versions, check_version
@@ -87,7 +88,8 @@ async def get(tx: Tx, key: str) -> Warehouse:
 
 
 async def resolve(tx: Tx, references: Sequence[Reference]) -> dict[Reference, WarehouseFacts]:
-    """The warehouses that references name, in one statement; unknown ones are absent."""
+    """The warehouses that references name, in one statement; unknown ones are absent. Raises
+    `OutsideLimits` if one is not the caller's."""
     ids = {r.id for r in references if r.id is not None}
     codes = {r.code.lower() for r in references if r.code is not None}
     if not ids and not codes:
@@ -97,11 +99,13 @@ async def resolve(tx: Tx, references: Sequence[Reference]) -> dict[Reference, Wa
         columns = dict(row)
         code_key = columns.pop("code_key")
         known[row["id"]] = known[code_key] = WarehouseFacts(**columns)
-    return {
+    resolved = {
         reference: facts
         for reference in references
         if (facts := known.get(reference.id or str(reference.code).lower())) is not None
     }
+    await limits.require_inside(tx, warehouses=(facts.id for facts in resolved.values()))
+    return resolved
 
 
 async def filter_id(tx: Tx, key: str | None, parameter: str = "warehouse") -> UUID | None:
