@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import httpx
@@ -13,7 +13,7 @@ from sqlalchemy import event
 from scm_api.access import service as access
 from scm_api.core import consumers, jobs
 from scm_api.core.runtime import Runtime
-from scm_api.core.tx import Principal
+from scm_api.core.tx import UNLIMITED, Limits, Principal
 
 
 @dataclass
@@ -92,14 +92,29 @@ class Client:
         )
 
 
+_ONE_KEY_DOES_ALL = """
+insert into duty_rule (organization_id, code, name, mode, first, second)
+values ($1, 'order_creator_approves', '', 'off', '{purchase_orders:write}',
+        '{purchase_orders:approve}')
+"""
+
+
 async def new_client(
     runtime: Runtime,
     http: httpx.AsyncClient,
     *,
     permissions: tuple[str, ...] = ("*",),
+    roles: tuple[str, ...] = (),
+    limits: Limits = UNLIMITED,
     organization_id: UUID | None = None,
+    duties: Literal["off", "default"] = "off",
+    is_sandbox: bool = False,
 ) -> Client:
-    """A caller in a new organization, or a second key of an existing one."""
+    """A caller in a new organization, or a second key of an existing one.
+
+    Most tests write and approve with one key, so that the duty rule against it is off in a new
+    organization unless asked for.
+    """
     async with runtime.database.system() as driver:
         if organization_id is None:
             organization_id = await access.create_organization(
@@ -108,9 +123,17 @@ async def new_client(
                 name="Test company",
                 base_currency="CNY",
                 time_zone="Asia/Shanghai",
+                is_sandbox=is_sandbox,
             )
+            if duties == "off":
+                await driver.execute(_ONE_KEY_DOES_ALL, organization_id)
         key = await access.create_key(
-            driver, organization_id, name="test key", permissions=permissions
+            driver,
+            organization_id,
+            name="test key",
+            permissions=permissions,
+            roles=roles,
+            limits=limits,
         )
     return Client(runtime, http, organization_id, key.token)
 

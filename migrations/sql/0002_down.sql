@@ -20,8 +20,17 @@ end $$;
 drop trigger limited_move on item;
 drop trigger limited_move on category;
 drop function limit_table(text, text, text), limits_expression(text), limited_move(),
-  confined_categories(), confined_warehouses(), audit_changes(), audit_row(), audit_key(jsonb, text[]),
-  audit_write(text, text[], text[], text, text, jsonb[], jsonb[]);
+  confined_categories(), confined_warehouses();
+do $$
+declare
+  one record;
+begin
+  for one in select oid::regprocedure as name from pg_proc
+             where proname like 'audit\_%' and pronamespace = 'public'::regnamespace loop
+    execute format('drop function %s', one.name);
+  end loop;
+end $$;
+drop type audit_actor;
 create or replace function feed_after_restore() returns void language plpgsql as
 $$ begin
   update feed_offset

@@ -106,7 +106,7 @@ begin
     raise exception 'the period is closed' using errcode = 'SCM01',
       detail = fiscal_period_code(found.day, found.fiscal_year_start_month);
   end if;
-  return null;
+  return new;
 end $$;
-create trigger closed_period after insert on stock_document
+create trigger closed_period before insert on stock_document
 for each row execute function refuse_closed_period();

@@ -16,7 +16,7 @@ def _run(statements: str) -> None:
 
 
 def upgrade() -> None:
-    for name in ("access", "trail", "rate", "limits", "security"):
+    for name in ("access", "organizations", "trail", "rate", "limits", "sandbox", "security"):
         _run((SQL / f"0002_{name}.sql").read_text())
 
 

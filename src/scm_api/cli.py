@@ -13,12 +13,10 @@ import asyncpg
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from scm_api import cli_access, demo, worker
 from scm_api.app import bare_app
-from scm_api.audit import Report, audit_organization, organizations
+from scm_api.cli_audit import audit_commands
 from scm_api.cli_database import database_commands
 from scm_api.core.backup import BackupError
 from scm_api.core.embedded import EmbeddedPostgresError
@@ -38,6 +36,7 @@ app = typer.Typer(
 app.add_typer(cli_access.organizations, name="organizations")
 app.add_typer(cli_access.keys, name="keys")
 app.add_typer(database_commands, name="db")
+app.add_typer(audit_commands, name="audit")
 console = Console(soft_wrap=True, highlight=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -138,33 +137,6 @@ def doctor() -> None:
 
 
 @app.command()
-def audit() -> None:
-    """Prove from the ledger that every balance, value and open order adds up."""
-    chosen = settings()
-    with database(chosen) as urls:
-        report = asyncio.run(run_audit(chosen, urls))
-    if report.findings:
-        show_report(report)
-        raise typer.Exit(1)
-    console.print(report.summary())
-
-
-async def run_audit(chosen: Settings, urls: Urls) -> Report:
-    """Audit every organization, with progress."""
-    if urls.embedded is not None:
-        await prepare(urls)
-    runtime = make_runtime(chosen, urls)
-    report = Report()
-    try:
-        with progress("Auditing") as bar:
-            for organization in bar.track(await organizations(runtime)):
-                await audit_organization(runtime, organization, report)
-    finally:
-        await runtime.database.dispose()
-    return report
-
-
-@app.command()
 def openapi(
     path: Annotated[
         Path, typer.Argument(help="File to write, or - for standard output.", allow_dash=True)
@@ -209,19 +181,6 @@ def with_options(base: Settings, **options: Any) -> Settings:
     return base.model_copy(update={name: v for name, v in options.items() if v is not None})
 
 
-def progress(words: str) -> Progress:
-    """A progress bar on standard error; nothing where that is no terminal."""
-    return Progress(
-        TextColumn(words),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal,
-    )
-
-
 def refuse_findings(readiness: Readiness) -> None:
     """Refuse to go on when the self-check found anything."""
     if readiness.findings:
@@ -235,12 +194,3 @@ def show_findings(findings: list[Finding]) -> None:
         errors.print(f"[red]{finding.check}[/red]: {escape(finding.what)}")
         errors.print(f"  mend: {escape(finding.mend)}")
     errors.print(f"{len(findings)} finding(s): refusing to serve until they are mended.")
-
-
-def show_report(report: Report) -> None:
-    """The contradictions an audit found."""
-    table = Table("organization", "check", "what", "expected", "found", title="Audit findings")
-    for line in report.findings:
-        table.add_row(*(escape(value) for value in line))
-    Console(width=200 if not console.is_terminal else None).print(table)
-    errors.print(f"{len(report.findings)} finding(s).")

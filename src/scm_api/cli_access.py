@@ -13,6 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from scm_api.access import service as access
+from scm_api.access.catalogue import known_permissions
+from scm_api.access.permissions import EVERYTHING, TEMPLATES
+from scm_api.core.errors import NotFound
+from scm_api.core.tx import Limits
 from scm_api.process import database_urls, prepare
 from scm_api.serving import ended_by_signals, system_connection
 from scm_api.settings import settings
@@ -44,13 +48,23 @@ def create_organization(
     name: Annotated[str, typer.Option(help="Name; the code if absent.")] = "",
     currency: Annotated[str, typer.Option(help="ISO 4217 code of its books.")] = "CNY",
     time_zone: Annotated[str, typer.Option(help="IANA time zone of its days.")] = "UTC",
+    group: Annotated[str, typer.Option(help="Code of the group it belongs to.")] = "",
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="For trying: can be emptied.")] = False,
 ) -> None:
-    """Create an organization."""
+    """Create an organization; a group that does not exist yet is made with it."""
 
     async def work(connection: asyncpg.Connection) -> UUID:
-        return await access.create_organization(
-            connection, code=code, name=name or code, base_currency=currency, time_zone=time_zone
+        organization_id = await access.create_organization(
+            connection,
+            code=code,
+            name=name or code,
+            base_currency=currency,
+            time_zone=time_zone,
+            is_sandbox=sandbox,
         )
+        if group:
+            await access.join_group(connection, organization_id, group)
+        return organization_id
 
     console.print(f"Created organization {escape(code)} ({in_system(work)}).")
 
@@ -60,35 +74,80 @@ def list_organizations() -> None:
     """List the organizations."""
     rows = in_system(
         lambda connection: connection.fetch(
-            "select code, name, base_currency, time_zone, created_at from organization order by 1"
+            """
+            select o.code, o.name, g.code, case when o.is_sandbox then 'yes' end, o.base_currency,
+                   o.time_zone, o.created_at
+            from organization o left join organization_group g on g.id = o.group_id order by 1
+            """
         )
     )
-    _show(["code", "name", "currency", "time zone", "created"], rows)
+    _show(["code", "name", "group", "sandbox", "currency", "time zone", "created"], rows)
+
+
+@organizations.command("group")
+def group_organization(
+    code: Annotated[str, typer.Argument(help="Code of the organization.")],
+    group: Annotated[str, typer.Argument(help="Code of the group.")],
+    name: Annotated[str | None, typer.Option(help="Name of the group.")] = None,
+) -> None:
+    """Put an organization into a group, which is made if there is none with this code."""
+
+    async def work(connection: asyncpg.Connection) -> None:
+        organization_id = await access.find_organization(connection, code)
+        await access.join_group(connection, organization_id, group, name)
+
+    in_system(work)
+    console.print(f"{escape(code)} belongs to {escape(group)}.")
 
 
 @keys.command("create")
 def create_key(
     organization: Organization = "main",
     name: Annotated[str, typer.Option(help="What the key is for.")] = "key",
+    role: Annotated[list[str] | None, typer.Option(help="Such as buyer; repeat it.")] = None,
     permission: Annotated[
-        list[str] | None, typer.Option(help="Such as items:read; repeat it. All if absent.")
+        list[str] | None,
+        typer.Option(help="Such as items:read; repeat it. All, if no role is given either."),
+    ] = None,
+    warehouse: Annotated[
+        list[str] | None, typer.Option(help="Code of a warehouse it is limited to; repeat it.")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
 ) -> None:
     """Create an API key and show it, this once."""
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    permissions = permission or ([] if role else ["*"])
 
     async def work(connection: asyncpg.Connection) -> access.NewKey:
+        organization_id = await access.find_organization(connection, organization)
+        roles = await _known(connection, organization_id, role or [], permissions)
+        places = await access.warehouse_ids(connection, organization_id, warehouse or [])
         return await access.create_key(
             connection,
-            await access.find_organization(connection, organization),
+            organization_id,
             name=name,
-            permissions=permission or ("*",),
+            permissions=permissions,
+            roles=roles,
+            limits=Limits(warehouses=frozenset(places) if warehouse else None),
             expires_at=expires_at,
         )
 
     key = in_system(work)
     console.print(f"Key {key.id}, shown only this once:\n{key.token}")
+
+
+async def _known(
+    connection: asyncpg.Connection, organization_id: UUID, roles: list[str], permissions: list[str]
+) -> list[str]:
+    """The roles in lower case, if they and the permissions exist."""
+    for one in permissions:
+        if one not in known_permissions() | {EVERYTHING}:
+            raise NotFound(kind="permission", reference=one)
+    known = TEMPLATES.keys() | await access.own_role_codes(connection, organization_id)
+    for one in roles:
+        if one.lower() not in known:
+            raise NotFound(kind="role", reference=one)
+    return [one.lower() for one in roles]
 
 
 @keys.command("list")
@@ -98,8 +157,8 @@ def list_keys(organization: Organization = "main") -> None:
     async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
         rows: list[asyncpg.Record] = await connection.fetch(
             """
-            select id, name, array_to_string(permissions, ', '), created_at, last_used_at,
-                   expires_at, revoked_at
+            select id, name, array_to_string(roles || permissions, ', '), created_at,
+                   last_used_at, expires_at, revoked_at
             from api_key where organization_id = $1 order by created_at
             """,
             await access.find_organization(connection, organization),
@@ -107,9 +166,25 @@ def list_keys(organization: Organization = "main") -> None:
         return rows
 
     _show(
-        ["id", "name", "permissions", "created", "last used", "expires", "revoked"],
+        ["id", "name", "roles and permissions", "created", "last used", "expires", "revoked"],
         in_system(work),
     )
+
+
+@keys.command("rotate")
+def rotate_key(
+    key_id: UUID,
+    overlap_hours: Annotated[
+        int, typer.Option(min=0, max=168, help="Hours the old secret goes on to be accepted.")
+    ] = 0,
+) -> None:
+    """Give a key a new secret and show it, this once."""
+    key = in_system(
+        lambda connection: access.rotate_key(
+            connection, key_id, overlap=timedelta(hours=overlap_hours)
+        )
+    )
+    console.print(f"Key {key.id}, shown only this once:\n{key.token}")
 
 
 @keys.command("revoke")

@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     idempotency_hours: int = Field(default=72, ge=24)
     event_poll_seconds: float = Field(default=0.25, gt=0)
     seal_seconds: float = Field(
-        default=5.0, gt=0, description="How often a worker seals new rows of trail, feed and ledger."
+        default=5.0,
+        gt=0,
+        description="How often a worker seals new rows of trail, feed and ledger.",
     )
     seal_key: SecretStr | None = Field(
         default=None,

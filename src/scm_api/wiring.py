@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter
 
 from scm_api.access import models as access_models
+from scm_api.access.key_router import api_keys
+from scm_api.access.role_router import duty_rules, permissions, roles
 from scm_api.alerts import jobs as alert_jobs
 from scm_api.alerts import models as alert_models
 from scm_api.alerts.router import routers as alert_routers
@@ -17,6 +19,8 @@ from scm_api.insights.router import kpis
 from scm_api.items import models as item_models
 from scm_api.items.router import category_router, items
 from scm_api.organizations import models as organization_models
+from scm_api.organizations.router import groups, organizations, sandbox
+from scm_api.organizations.settings_router import organization_settings
 from scm_api.purchase_orders.router import purchase_orders
 from scm_api.receipts.router import receipts
 from scm_api.replenishment import jobs as replenishment_jobs
@@ -31,7 +35,10 @@ from scm_api.suppliers import models as supplier_models
 from scm_api.suppliers.router import supplier_items, suppliers
 from scm_api.system.router import routers as system_routers
 from scm_api.trail import models as trail_models
+from scm_api.trail.router import audit
 from scm_api.users import models as user_models
+from scm_api.users import oidc_bearer
+from scm_api.users.oidc_router import routers as oidc_routers
 from scm_api.warehouses.router import warehouses
 
 routers: list[APIRouter] = [
@@ -50,6 +57,16 @@ routers: list[APIRouter] = [
     replenishment,
     *alert_routers,
     kpis,
+    audit,
+    organizations,
+    organization_settings,
+    groups,
+    sandbox,
+    api_keys,
+    roles,
+    permissions,
+    duty_rules,
+    *oidc_routers,
     *system_routers,
 ]
 
@@ -68,6 +85,7 @@ registered = (
     item_models,
     jobs,
     numbers,
+    oidc_bearer,
     organization_models,
     outbox,
     replenishment_jobs,

@@ -41,6 +41,8 @@ def test_every_path_finds_the_route_that_asking_all_in_order_finds(method: str) 
     found = 0
     for path in _paths():
         scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
+        if method not in INDEX.written_out.get(path, {method}):
+            continue
         plain = _first(list(APP.router.routes), dict(scope))
         indexed = _first([*INDEX.index.get(_key(path), ()), *INDEX.anywhere], dict(scope))
         assert indexed is plain, path

@@ -58,10 +58,9 @@ def test_every_tag_is_described_and_used() -> None:
 def test_an_operation_has_words_security_and_permission(operation: Operation) -> None:
     assert re.fullmatch(r"[A-Z].{3,60}[^.]", operation.spec["summary"])
     assert len(operation.spec["description"].split("\n\nNeeds ")[0]) > 10
-    public = operation.permission == "public"
-    assert operation.spec["security"] == ([] if public else [{"bearer": []}])
+    assert operation.spec["security"] == ([] if operation.is_public else [{"bearer": []}])
     permissions = list(operation.spec.get("x-additional-permissions", []))
-    if operation.permission not in ("public", "self"):
+    if operation.is_permitted:
         permissions.append(operation.permission)
     for permission in permissions:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*", permission)

@@ -13,6 +13,7 @@ import httpx
 from scm_api.alerts import service as alerts
 from scm_api.core.db import Base
 from scm_api.core.runtime import Runtime
+from tests.contract import world_access, world_organizations
 from tests.support import Client, new_client
 
 JOB = UUID("01900000-0000-7000-8000-000000000001")
@@ -23,7 +24,7 @@ HISTORY_DAYS = 365
 
 async def build(runtime: Runtime, http: httpx.AsyncClient, mark: str = "") -> Client:
     """A new organization with the example world in it; `mark` stands in every name."""
-    api = await new_client(runtime, http)
+    api = await new_client(runtime, http, is_sandbox=True)
     await _master_data(api, mark)
     await _sourcing(api, mark)
     await _stock(api)
@@ -31,6 +32,8 @@ async def build(runtime: Runtime, http: httpx.AsyncClient, mark: str = "") -> Cl
     await _background(api)
     await _plan(api)
     await _alerts(api)
+    await world_access.build(api)
+    await world_organizations.build(api)
     return api
 
 
@@ -199,17 +202,23 @@ async def _alerts(api: Client) -> None:
         await tx.driver.execute("commit")
 
 
-_NOT_COPIED = {"organization", "api_key", "idempotency_key"}
+_NOT_COPIED = {"organization", "idempotency_key"}
+# What is unique beyond an organization.
+_MADE_ANEW = {"api_key.public": "left(md5(random()::text), 16)"}
 
 
 async def copy(admin: asyncpg.Connection, world: Client) -> Client:
     """The same world in an organization of its own: every row, with the same ids."""
-    api = await new_client(world.runtime, world.http)
+    api = await new_client(world.runtime, world.http, duties="default", is_sandbox=True)
     for table in Base.metadata.sorted_tables:
         if "organization_id" not in table.c or table.name in _NOT_COPIED:
             continue
         names = [column.name for column in table.c if column.computed is None]
-        values = ["$2" if name == "organization_id" else f'"{name}"' for name in names]
+        values = [
+            _MADE_ANEW.get(f"{table.name}.{name}")
+            or ("$2" if name == "organization_id" else f'"{name}"')
+            for name in names
+        ]
         columns = ", ".join(f'"{name}"' for name in names)
         await admin.execute(
             f"insert into {table.name} ({columns}) overriding system value "

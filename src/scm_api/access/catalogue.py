@@ -18,7 +18,7 @@ def known_permissions() -> frozenset[str]:
     """Every permission: what operations need, what shows costs, and what templates grant already
     for rooms to come. `*` is not among them."""
     named = {p for template in TEMPLATES.values() for p in template.permissions}
-    return (PERMISSIONS | named | {SEE_COSTS}) - {EVERYTHING}
+    return frozenset(PERMISSIONS | named | {SEE_COSTS}) - {EVERYTHING}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ def _grant(roles: Sequence[str], permissions: Sequence[str], own: Mapping[str, R
     )
 
 
-async def effective(tx: Tx, roles: Sequence[str], permissions: Sequence[str] = ()) -> frozenset[str]:
+async def effective(
+    tx: Tx, roles: Sequence[str], permissions: Sequence[str] = ()
+) -> frozenset[str]:
     """What stored roles and permissions come to; a role that is gone grants nothing."""
     return _grant(roles, permissions, await own_roles(tx, roles)).effective
 

@@ -13,7 +13,13 @@ import asyncpg
 from pydantic_core import to_jsonable_python
 
 from scm_api.access.catalogue import known_permissions
-from scm_api.access.duty_policy import DEFAULTS, Conflict, Duty, conflicts
+from scm_api.access.duty_policy import (
+    DEFAULTS,
+    ORDER_CREATOR_APPROVES,
+    Conflict,
+    Duty,
+    conflicts,
+)
 from scm_api.access.errors import (
     BOTH_SIDES,
     BUILT_IN_SIDES,
@@ -23,10 +29,12 @@ from scm_api.access.errors import (
     SegregationOfDuties,
 )
 from scm_api.access.schemas import DutyRulePut
-from scm_api.core.errors import FieldError, Invalid, NotFound, Text
+from scm_api.core.errors import FieldError, Invalid, NotFound, Text, VersionMismatch
 from scm_api.core.events import Event
 from scm_api.core.http import Versions, check_version
 from scm_api.core.tx import Tx
+
+__all__ = ["ORDER_CREATOR_APPROVES", "check", "check_grant", "find_conflicts", "rules"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,7 @@ async def put(tx: Tx, code: str, body: DutyRulePut, if_match: Versions | None) -
         on conflict (organization_id, code) do update
         set name = excluded.name, mode = excluded.mode, first = excluded.first,
             second = excluded.second, version = duty_rule.version + 1, updated_at = now()
+        where duty_rule.version = $8
         returning version
         """,
         tx.organization_id,
@@ -147,8 +156,10 @@ async def put(tx: Tx, code: str, body: DutyRulePut, if_match: Versions | None) -
         list(duty.first),
         list(duty.second),
         2 if code in DEFAULTS else 1,
+        known.version if known else 0,
     )
-    assert written is not None
+    if written is None:
+        raise VersionMismatch(current_version=(await get(tx, code)).version)
     return replace(duty, version=written["version"])
 
 

@@ -66,6 +66,15 @@ class RoleIsTemplate(Conflict):
     )
 
 
+class KeyOfAnotherPerson(Problem):
+    status, code = 403, "key_of_another_person"
+    title = Text("Another person's key", "他人的密钥")
+    detail = Text(
+        "A personal key is renewed by its person only; you may revoke it.",
+        "个人密钥只能由本人更新;您可以吊销该密钥。",
+    )
+
+
 class KeyRevoked(Conflict):
     code = "key_revoked"
     title = Text("The key is revoked", "密钥已吊销")
@@ -82,7 +91,8 @@ UNKNOWN_PERMISSION = Rule(
     ),
 )
 UNKNOWN_ROLE = Rule(
-    "unknown_role", Text("There is no role {role}; see /v1/roles.", "不存在角色 {role},请见 /v1/roles。")
+    "unknown_role",
+    Text("There is no role {role}; see /v1/roles.", "不存在角色 {role},请见 /v1/roles。"),
 )
 GRANTS_NOTHING = Rule(
     "grants_nothing", Text("Give permissions, roles or both.", "请提供权限、角色或两者。")
@@ -101,13 +111,14 @@ TEMPLATE_CODE = Rule(
 )
 BUILT_IN_SIDES = Rule(
     "built_in_rule",
-    Text(
-        "{code} is built in: only its mode can be changed.", "{code} 为内置规则,只能更改其模式。"
-    ),
+    Text("{code} is built in: only its mode can be changed.", "{code} 为内置规则,只能更改其模式。"),
 )
 SIDES_REQUIRED = Rule(
     "required_for_own_rule",
-    Text("A rule of one's own needs name, first and second.", "自定义规则须提供 name、first 与 second。"),
+    Text(
+        "A rule of one's own needs name, first and second.",
+        "自定义规则须提供 name、first 与 second。",
+    ),
 )
 BOTH_SIDES = Rule(
     "on_both_sides",

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
+from scm_api.access.errors import AmountLimitExceeded
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid
 from scm_api.core.schemas import Link, Reference
-from scm_api.core.tx import Limits, Tx
+from scm_api.core.tx import Limits, Principal, Tx
 
 # A name goes by id or by code; place counts from 0.
 _NAMED = """
@@ -115,3 +116,11 @@ async def places(tx: Tx, rows: Iterable[HasLimits]) -> Places:
         return Places({})
     found = await tx.fetch(_LINKS, tx.organization_id, list(warehouses), list(categories))
     return Places({row["id"]: Link.model_validate(dict(row)) for row in found})
+
+
+def check_amount(principal: Principal, amount: Decimal, currency: str) -> None:
+    """Raise `AmountLimitExceeded` where a document to decide on is worth more, in base currency,
+    than the caller's limit."""
+    limit = principal.limits.amount
+    if limit is not None and amount > limit:
+        raise AmountLimitExceeded(amount=amount, limit=limit, currency=currency)

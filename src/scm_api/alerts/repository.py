@@ -12,7 +12,7 @@ from scm_api.alerts.models import Alert
 from scm_api.alerts.policy import Condition
 from scm_api.alerts.rules import Rule
 from scm_api.alerts.schemas import AlertFilter
-from scm_api.core import pages
+from scm_api.core import numbers, pages
 from scm_api.core.documents import Key
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import PageOf
@@ -112,25 +112,21 @@ seen as (
     and (m.is_awake or m.is_changed or m.is_news)
 ),
 fresh as (
-  select m.*, row_number() over (order by m.id) as place, count(*) over () as total
-  from matched m where m.alert_id is null
+  select m.*, row_number() over (order by m.id) as place from matched m where m.alert_id is null
 ),
-series as (
-  insert into number_series (organization_id, kind, last)
-  select $1, 'alert', count(*) from fresh having count(*) > 0
-  on conflict (organization_id, kind) do update set last = number_series.last + excluded.last
-  returning last
+numbers as (
+  select n.number, n.place
+  from unnest(next_numbers($1, 'alert', $14, (select count(*) from fresh), $2))
+       with ordinality as n(number, place)
 ),
 raised as (
   insert into alert (organization_id, id, number, kind, severity, status, subject, item_id,
                      warehouse_id, order_id, order_line_id, supplier_id, evidence, latest, actions,
                      first_raised_at, last_seen_at, created_at, updated_at)
-  select $1, f.id, 'AL-' || lpad(n.digits, greatest(length(n.digits), 6), '0'), f.kind, f.severity,
-         'open', f.subject, f.item_id, f.warehouse_id, f.order_id, f.order_line_id, f.supplier_id,
-         f.evidence, f.evidence, f.actions, $2, $2, $2, $2
-  from series
-  cross join fresh f
-  cross join lateral (select (series.last - f.total + f.place)::text as digits) n
+  select $1, f.id, n.number, f.kind, f.severity, 'open', f.subject, f.item_id, f.warehouse_id,
+         f.order_id, f.order_line_id, f.supplier_id, f.evidence, f.evidence, f.actions,
+         $2, $2, $2, $2
+  from fresh f join numbers n using (place)
   order by f.place
   returning *
 )
@@ -168,6 +164,7 @@ async def raise_(
         [c.subject for c in conditions],
         [to_json(c.evidence).decode() for c in conditions],
         [to_json(c.actions).decode() for c in conditions],
+        numbers.BUILT_IN["alert"],
     )
 
 

@@ -1,5 +1,6 @@
 """Use cases of alerts: what people do with them, and the rules they set."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,7 @@ from scm_api.alerts.schemas import (
     AlertRuleWrite,
     AlertSnooze,
     AlertThresholds,
+    SuggestedAction,
 )
 from scm_api.core import documents, limits
 from scm_api.core import errors as problems

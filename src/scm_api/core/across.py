@@ -125,8 +125,9 @@ async def _members(question: Question) -> tuple[list[_Member], list[Link]]:
         names = {
             (ORGANIZATION, row["code"].lower()),
             (ORGANIZATION, str(row["organization_id"])),
-            (ORGANIZATION_GROUP, (row["group_code"] or "").lower()),
         }
+        if row["group_code"] is not None:
+            names.add((ORGANIZATION_GROUP, row["group_code"].lower()))
         found = names & wanted
         for name in found:
             unknown.pop(name, None)

@@ -28,6 +28,7 @@ def operation(
     required_if_match: bool = False,
     additional_permissions: Sequence[str] = (),
     secrets: Sequence[str] = (),
+    secret_body: bool = False,
     across: str | None = None,
 ) -> dict[str, Any]:
     """The declaration of an operation, spread into a router's decorator: the permission it needs
@@ -35,7 +36,8 @@ def operation(
 
     `read_only` marks a POST that computes without writing; `additional_permissions` are those that
     some requests need besides, as the operation's words say. `secrets` are members of the answer
-    that are shown once and never stored for a replay. `across` ("rows" or "groups") lets the
+    that are shown once and never stored for a replay; with `secret_body`, no digest of the request's
+    body is stored either, for a password could be guessed from it. `across` ("rows" or "groups") lets the
     operation be asked about several organizations at once (`core.across`).
 
     `PUBLIC` needs nobody to be known, `SELF` anybody: these see people and keys of all
@@ -61,6 +63,8 @@ def operation(
         extra["x-additional-permissions"] = list(additional_permissions)
     if secrets:
         extra["x-secrets"] = list(secrets)
+    if secret_body:
+        extra["x-secret-body"] = True
     if across is not None:
         extra["x-across"] = across
     if required_if_match:

@@ -1,7 +1,7 @@
 """What services ask about a principal confined to warehouses or item categories, before they act.
 
-The database refuses to change a row outside by itself (migrations/sql/0002_limits.sql). These checks
-come first where a number, a state or a message would already tell about the outside.
+The database refuses to change a row outside by itself (migrations/sql/0002_limits.sql). These
+checks come first where a number, a state or a message would already tell about the outside.
 """
 
 from collections.abc import AsyncIterator, Iterable

@@ -120,9 +120,7 @@ def log_config(log_format: LogFormat = "json", level: str = "info") -> dict[str,
         },
         "root": {"handlers": ["stderr"], "level": level.upper()},
         # One line a request is ours (AccessLog); these would log each outgoing call too.
-        "loggers": {
-            name: {"level": "WARNING"} for name in ("uvicorn.access", "httpx", "httpcore")
-        },
+        "loggers": {name: {"level": "WARNING"} for name in ("uvicorn.access", "httpx", "httpcore")},
     }
 
 

@@ -63,10 +63,13 @@ class OperationRoute(APIRoute):
         self.permission: str = extra["x-permission"]
         self.is_write = not ((self.methods or set()) <= _READS or extra.get("x-read-only", False))
         self.secrets: list[str] = extra.get("x-secrets", [])
+        self.has_secret_body: bool = extra.get("x-secret-body", False)
         self.known = parameter_names(self) | ({"dry_run"} if self.is_write else set())
         self.costs = redaction.hidden_paths(self)
         self.across: str | None = extra.get("x-across")
         if self.across is not None:
+            if self.is_write:
+                raise TypeError(f"{self.path}: only reads go over several organizations")
             self.known |= across.PARAMETERS
 
         async def handle(request: Request) -> Response:
@@ -215,7 +218,8 @@ class OperationRoute(APIRoute):
                 key = None
             tx.idempotency_key = key
             if key is not None:
-                replay = await idempotency.claim(tx, request, key, await request.body())
+                body = b"" if self.has_secret_body else await request.body()
+                replay = await idempotency.claim(tx, request, key, body)
                 if replay is not None:
                     return replay
             request.state.tx = tx

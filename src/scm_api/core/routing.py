@@ -1,7 +1,8 @@
 """Finding the route of a request through an index on its first two path segments.
 
 Asking 200 routes one after the other costs more than answering; the index also knows the full
-`Allow` of a path. Every answer is the one the plain router would give (tests hold this).
+`Allow` of a path. Every answer is the one the plain router would give (tests hold this), but that a
+path written out in full is never taken for a parameter's value.
 """
 
 from collections import defaultdict
@@ -36,8 +37,13 @@ class IndexedRouter:
         self.lifespan = lifespan
         self.index: dict[tuple[str, ...], list[Route]] = defaultdict(list)
         self.anywhere: list[BaseRoute] = []
+        # The methods of a path without parameters. It is what it says and nothing else:
+        # `/items/bulk` is never the item "bulk", which is read as `sku=bulk`.
+        self.written_out: dict[str, set[str]] = defaultdict(set)
         for route in routes:
             path = getattr(route, "path", "")
+            if isinstance(route, APIRoute | Route) and "{" not in path:
+                self.written_out[path] |= route.methods or set()
             if isinstance(route, APIRoute | Route) and not any("{" in s for s in _key(path)):
                 self.index[_key(path)].append(route)
             else:
@@ -60,6 +66,9 @@ class IndexedRouter:
                 part.split("=")[0] for part in query.decode("latin-1").split("&") if "%00" in part
             ]
             raise Invalid([_NO_NUL.at_parameter(name) for name in names])
+        written_out = self.written_out.get(scope["path"])
+        if written_out and scope.get("method") not in written_out:
+            raise _method_not_allowed(written_out)
         allowed: set[str] = set()
         for route in (*self.index.get(_key(scope["path"]), ()), *self.anywhere):
             match, child_scope = route.matches(scope)
@@ -71,8 +80,10 @@ class IndexedRouter:
             if match == Match.PARTIAL:
                 allowed |= getattr(route, "methods", None) or set()
         if allowed:
-            if "GET" in allowed:
-                allowed.add("HEAD")
-            allow = ", ".join(sorted(allowed))
-            raise MethodNotAllowed(headers={"Allow": allow}, allow=allow)
+            raise _method_not_allowed(allowed)
         raise RouteNotFound
+
+
+def _method_not_allowed(methods: set[str]) -> MethodNotAllowed:
+    allow = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    return MethodNotAllowed(headers={"Allow": allow}, allow=allow)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
@@ -131,10 +131,14 @@ Note = Annotated[str, StringConstraints(min_length=0, max_length=2000), AfterVal
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
+_BEGINS_WITH_A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]", re.ASCII)
+
+
 def _rfc3339(value: Any) -> Any:
     if not isinstance(value, str | datetime):
         raise broken(NOT_AN_INSTANT)
-    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+    # Pydantic would also take seconds since 1970.
+    if isinstance(value, str) and not _BEGINS_WITH_A_DAY.match(value):
         raise broken(NOT_AN_INSTANT)
     return value
 
@@ -147,6 +151,32 @@ def _in_our_age(value: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_our_age)]
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+NOT_A_DAY = Rule("date_string", Text("Must be a date YYYY-MM-DD.", "须为日期 YYYY-MM-DD。"))
+OUTSIDE_CALENDAR = Rule(
+    "outside_calendar",
+    Text(
+        "Must be a date from 2000-01-01 to 2199-12-31.", "日期须在 2000-01-01 至 2199-12-31 之间。"
+    ),
+)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _written_as_a_day(value: Any) -> Any:
+    # Pydantic would also take seconds since 1970 and times at midnight.
+    if not isinstance(value, date) and not (isinstance(value, str) and _DAY.fullmatch(value)):
+        raise broken(NOT_A_DAY)
+    return value
+
+
+def _within_the_calendar(value: date) -> date:
+    if not FIRST_DAY <= value <= LAST_DAY:
+        raise broken(OUTSIDE_CALENDAR)
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_as_a_day), AfterValidator(_within_the_calendar)]
 
 
 class Money(Read):

@@ -14,9 +14,15 @@ APPEND_ONLY = ("event", "stock_movement", "stock_document", "shortage", "purchas
 # Read past its policy by one function of its owner, which keeps to the organization by itself
 # (migrations/sql/0001_search.sql); nobody can log in as the owner.
 NOT_FORCED = ("item_search",)
-# The one function that runs with its owner's rights; a search path of its own keeps anybody from
-# slipping a table of the same name under it.
-DEFINER, OWNER = "find_items(text[],text[])", "scm_owner"
+# The functions that run with their owner's rights, and what fails if they do not; a search path of
+# their own keeps anybody from slipping a table of the same name under them.
+DEFINERS = {
+    "find_items(text[],text[])": "search finds nothing",
+    "reset_sandbox(uuid)": "no sandbox can be emptied",
+}
+OWNER = "scm_owner"
+# Whom the transactions of principals confined to warehouses or categories act as.
+CONFINED = "scm_limited"
 SEARCH_PATH = "search_path=public, pg_temp"
 OLDEST_POSTGRES = 17
 
@@ -46,6 +52,7 @@ async def self_check(
         *await _foreign_keys(driver),
         *await _append_only(driver),
         *await _definers(driver),
+        *await _limits(driver),
     ]
     if not is_embedded:
         found += await _durability(driver)
@@ -217,22 +224,23 @@ select p.oid::regprocedure::text as signature, p.prosecdef, pg_get_userbyid(p.pr
        coalesce(p.proconfig, '{}') as config
 from pg_proc p
 where p.pronamespace = 'public'::regnamespace
-  and (p.prosecdef or p.oid = to_regprocedure($1))
+  and (p.prosecdef or p.oid = any (
+    select to_regprocedure(s) from unnest($1::text[]) as s))
 order by 1
 """
 
 
 async def _definers(driver: asyncpg.Connection) -> list[Finding]:
     found = []
-    for row in await driver.fetch(_DEFINERS, DEFINER):
+    for row in await driver.fetch(_DEFINERS, list(DEFINERS)):
         name = row["signature"]
-        if name != DEFINER:
+        if name not in DEFINERS:
             what = f"Function {name} runs with the rights of {row['owner']}, not its caller's."
             mend = f"alter function {name} security invoker;"
             found.append(Finding("definer", what, mend))
             continue
         if row["owner"] != OWNER or not row["prosecdef"]:
-            what = f"Function {name} does not run with the rights of {OWNER}: search finds nothing."
+            what = f"Function {name} does not run with the rights of {OWNER}: {DEFINERS[name]}."
             mend = (
                 f"alter function {name} owner to {OWNER}; alter function {name} security definer;"
             )
@@ -241,6 +249,65 @@ async def _definers(driver: asyncpg.Connection) -> list[Finding]:
             what = f"Function {name} has no fixed search path: its tables may be shadowed."
             mend = f"alter function {name} set search_path = public, pg_temp;"
             found.append(Finding("definer", what, mend))
+    return found
+
+
+_CONFINED = """
+select r.rolcanlogin, r.rolsuper or r.rolbypassrls as sees_all,
+       pg_has_role(current_user, r.oid, 'SET') as is_ours, coalesce((
+         select array_agg(format('%s on %s', right_.name, c.relname) order by c.relname)
+         from pg_class c
+         cross join unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) as right_(name)
+         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+           and has_table_privilege(r.oid, c.oid, right_.name)
+           and not has_table_privilege(c.oid, right_.name)), '{}') as more
+from pg_roles r where r.rolname = $1
+"""
+# Rows that say whose item or which warehouse they are about need all four policies.
+_UNLIMITED = """
+select c.relname from pg_class c
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+  and exists (
+    select from pg_attribute a where a.attrelid = c.oid and not a.attisdropped
+      and a.attname in ('item_id', 'warehouse_id'))
+  and 4 > (
+    select count(distinct p.polcmd) from pg_policy p
+    where p.polrelid = c.oid and not p.polpermissive and p.polcmd in ('r', 'a', 'w', 'd')
+      and p.polroles = array[to_regrole($1)::oid])
+order by 1
+"""
+
+
+async def _limits(driver: asyncpg.Connection) -> list[Finding]:
+    role = await driver.fetchrow(_CONFINED, CONFINED)
+    if role is None:
+        what = f"There is no role {CONFINED}: callers confined to warehouses are refused."
+        return [Finding("limits", what, "Run `scm-api migrate`.")]
+    found = [
+        Finding("limits", f"{CONFINED} {what}", f"{mend};")
+        for is_wrong, what, mend in (
+            (role["rolcanlogin"], "may log in.", f"alter role {CONFINED} nologin"),
+            (
+                role["sees_all"],
+                "has BYPASSRLS or is a superuser: nobody is confined.",
+                f"alter role {CONFINED} nosuperuser nobypassrls",
+            ),
+            (
+                not role["is_ours"],
+                "is a role that this program may not act as.",
+                f"grant {CONFINED} to scm_app with inherit false, set true",
+            ),
+        )
+        if is_wrong
+    ]
+    for privilege in role["more"]:
+        what = f"{CONFINED} may {privilege}, which the application's role may not."
+        found.append(Finding("limits", what, f"revoke {privilege.lower()} from {CONFINED};"))
+    for row in await driver.fetch(_UNLIMITED, CONFINED):
+        table = row["relname"]
+        what = f"Table {table} has no policies for {CONFINED}: limits do not bind there."
+        mend = f"select limit_table('{table}', ...); see migrations/sql/0002_limits.sql."
+        found.append(Finding("limits", what, mend))
     return found
 
 

@@ -9,6 +9,7 @@ from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
 from scm_api.core.rules import broken
 from scm_api.core.schemas import (
+    Day,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -37,7 +38,7 @@ class SalesPlanRow(Strict):
 
     item: ItemReference
     warehouse: Reference
-    day: date
+    day: Day
     quantity: SignedQuantity | None = Field(
         description="Base units on that day; null deletes the day. Below 0 only with mode add."
     )
@@ -121,15 +122,15 @@ class SalesPlanFilter(PageParams):
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
     kind: PlanKind | None = Field(default=None, description="Both if absent.")
-    from_on: date | None = Field(default=None, alias="from", description="First day.")
-    to_on: date | None = Field(default=None, alias="to", description="Last day, included.")
+    from_on: Day | None = Field(default=None, alias="from", description="First day.")
+    to_on: Day | None = Field(default=None, alias="to", description="Last day, included.")
 
 
 class SalesPlanRange(Strict):
     """Which planned days to delete."""
 
-    from_on: date = Field(alias="from", description="First day.", examples=["2030-06-01"])
-    to_on: date = Field(alias="to", description="Last day, included.", examples=["2030-06-30"])
+    from_on: Day = Field(alias="from", description="First day.", examples=["2030-06-01"])
+    to_on: Day = Field(alias="to", description="Last day, included.", examples=["2030-06-30"])
     item: ItemKey | None = None
     warehouse: WarehouseKey | None = None
     kind: PlanKind | None = Field(default=None, description="Both if absent.")

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from scm_api.core.schemas import (
     CategoryKey,
     CostNumber,
+    Day,
     Instant,
     ItemKey,
     Number,
@@ -17,7 +18,6 @@ from scm_api.core.schemas import (
 )
 from scm_api.insights import policy
 from scm_api.insights.kpi import Derive, Kpi, Row
-from scm_api.suppliers.schemas import Day
 
 GroupBy = Literal["warehouse", "category", "item"]
 PurchaseGroupBy = Literal["supplier", "warehouse", "category", "item"]

@@ -22,6 +22,7 @@ from scm_api.items.units import unit_code
 from scm_api.purchase_orders import errors, policy, repository
 from scm_api.purchase_orders.document import Line, Schedule
 from scm_api.purchase_orders.models import PurchaseOrder
+from scm_api.purchase_orders.repository import Company
 from scm_api.purchase_orders.schemas import LineCreate, PurchaseOrderCreate, ScheduleCreate
 from scm_api.suppliers import service as suppliers
 from scm_api.warehouses import service as warehouses
@@ -42,6 +43,7 @@ class Header:
     currency: str
     exchange_rate: Decimal
     dated_on: date
+    company: Company
     warehouse: Reference | None = None
     need_by: date | None = None
     lines: list[Line] = field(default_factory=list)
@@ -64,7 +66,7 @@ async def draft_orders(
 ) -> list[tuple[PurchaseOrder, list[Line]]]:
     """The orders that bodies describe, not yet numbered or stored; `places` are the JSON pointers
     of the bodies. Raises `Invalid` with every broken rule of every order."""
-    base_currency, today = await repository.organization(tx)
+    company = await repository.organization(tx)
     known = await suppliers.resolve(tx, [body.supplier for body in bodies])
     found: list[FieldError] = []
     wanted: list[tuple[Header, Sequence[LineCreate]]] = []
@@ -77,7 +79,7 @@ async def draft_orders(
         if supplier.status == "blocked":
             found.append(errors.BLOCKED_SUPPLIER.at(f"{at}/supplier", supplier=supplier.code))
         currency = body.currency or supplier.currency
-        found += rate_errors(currency, base_currency, body.exchange_rate, at)
+        found += rate_errors(currency, company.base_currency, body.exchange_rate, at)
         header = Header(
             at=at,
             order_id=uuid7(),
@@ -85,7 +87,8 @@ async def draft_orders(
             supplier_code=supplier.code,
             currency=currency,
             exchange_rate=body.exchange_rate or _ONE,
-            dated_on=body.dated_on or today,
+            dated_on=body.dated_on or company.today,
+            company=company,
             warehouse=body.warehouse,
             need_by=body.need_by,
         )
@@ -200,7 +203,7 @@ def _line(
     at: str,
     found: list[FieldError],
 ) -> Line:
-    unit = _unit(body.unit) or item.base_unit
+    unit, company = _unit(body.unit) or item.base_unit, header.company
     line = Line(
         organization_id=tx.organization_id,
         id=uuid7(),
@@ -216,8 +219,8 @@ def _line(
         price_per=body.price_per or _ONE,
         price_unit=_unit(body.price_unit) or unit,
         price_base_quantity=_ONE,
-        over_delivery_percent=body.over_delivery_percent,
-        under_delivery_percent=body.under_delivery_percent,
+        over_delivery_percent=_or(body.over_delivery_percent, company.over_delivery_percent),
+        under_delivery_percent=_or(body.under_delivery_percent, company.under_delivery_percent),
         is_unlimited_overdelivery=body.is_unlimited_overdelivery,
         source_type=body.source.type if body.source else None,
         source_id=body.source.id if body.source else None,
@@ -232,6 +235,10 @@ def _line(
     else:
         line.schedules = [Schedule(tx.organization_id, uuid7(), line.id, 1, line.quantity, need_by)]
     return line
+
+
+def _or(said: Decimal | None, default: Decimal) -> Decimal:
+    return default if said is None else said
 
 
 def _unit(word: str | None) -> str | None:

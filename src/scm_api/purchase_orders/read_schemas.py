@@ -9,6 +9,7 @@ from pydantic import Field
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
     CostNumber,
+    Day,
     Instant,
     ItemKey,
     ItemLink,
@@ -20,7 +21,6 @@ from scm_api.core.schemas import (
     SupplierKey,
     WarehouseKey,
 )
-from scm_api.suppliers.schemas import Day
 
 OrderStatus = Literal["draft", "approved", "issued", "closed", "cancelled"]
 ReceiptStatus = Literal["none", "partial", "full", "over"]

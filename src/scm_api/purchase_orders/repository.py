@@ -1,6 +1,7 @@
 """All SQL of purchase orders. Whoever changes an order or its lines holds its header's lock."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -49,18 +50,30 @@ async def find(
     return (await tx.session.execute(statement, execution_options=options)).scalar_one_or_none()
 
 
-async def organization(tx: Tx) -> tuple[str, date]:
-    """The base currency, and the organization's date now."""
+@dataclass(frozen=True)
+class Company:
+    """What orders need to know of the organization: its currency, its date now, and how exact
+    deliveries must be where a line does not say."""
+
+    base_currency: str
+    today: date
+    over_delivery_percent: Decimal
+    under_delivery_percent: Decimal
+
+
+async def organization(tx: Tx) -> Company:
+    """The organization as it is now."""
     row = await tx.fetchrow(
         """
-        select base_currency, ($2::timestamptz at time zone time_zone)::date
+        select base_currency, ($2::timestamptz at time zone time_zone)::date as today,
+               over_delivery_percent, under_delivery_percent
         from organization where id = $1
         """,
         tx.organization_id,
         tx.now,
     )
     assert row is not None
-    return row[0], row[1]
+    return Company(**row)
 
 
 async def insert_orders(tx: Tx, orders: Sequence[PurchaseOrder]) -> None:

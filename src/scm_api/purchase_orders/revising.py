@@ -38,7 +38,7 @@ async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None)
     before = _snapshot(order, header.exchange_rate)
     rate = header.exchange_rate
     if isinstance(body.exchange_rate, Decimal):
-        base_currency, _ = await repository.organization(tx)
+        base_currency = (await repository.organization(tx)).base_currency
         rate = body.exchange_rate
         found += drafting.rate_errors(header.currency, base_currency, rate, "")
     for index, wanted in enumerate(body.lines):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
+from scm_api.access.errors import AmountLimitExceeded, SegregationOfDuties
 from scm_api.core.errors import Duplicate, IllegalTransition, NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, Reply, ReplyTo, operation, router
 from scm_api.core.pages import PageParams
@@ -64,7 +65,7 @@ async def list_(
     page = await service.list_all(tx, wanted)
     reply.next_page(page.next_cursor)
     own = await service.own_parts(tx, [row[0] for row in page.rows])
-    rows = [service.summary(order, supplier, own.get(order.id)) for order, supplier, *_ in page.rows]
+    rows = [service.summary(row[0], row[1], own.get(row[0].id)) for row in page.rows]
     return PurchaseOrderList(**page.body(rows))
 
 
@@ -92,13 +93,17 @@ async def change(
     "/{order}/approve",
     summary="Approve a draft",
     **operation(
-        "purchase_orders:approve", errors=[*_REFUSALS, SupplierBlocked], required_if_match=True
+        "purchase_orders:approve",
+        errors=[*_REFUSALS, SupplierBlocked, SegregationOfDuties, AmountLimitExceeded],
+        required_if_match=True,
     ),
 )
 async def approve(
     tx: OpenTx, reply: ReplyTo, order: DraftKey, body: OrderAction, if_match: IfMatch
 ) -> PurchaseOrderRead:
-    """Approve the very version that was read: send If-Match, or `version` in the body."""
+    """Approve the very version that was read: send If-Match, or `version` in the body. By the duty
+    rule `order_creator_approves`, who wrote, changed or revised the order cannot; nor can who has
+    an amount limit below its value in base currency."""
     return await _answer(tx, reply, await service.approve(tx, order, body, if_match))
 
 

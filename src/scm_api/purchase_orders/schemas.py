@@ -8,6 +8,7 @@ from pydantic import MISSING, ConfigDict, Field
 from scm_api.core.schemas import (
     Code,
     Currency,
+    Day,
     Factor,
     ItemReference,
     Name,
@@ -19,7 +20,6 @@ from scm_api.core.schemas import (
     Strict,
     UnitPrice,
 )
-from scm_api.suppliers.schemas import Day
 
 LINES_AT_MOST = 1000
 UnitText = Annotated[str, Field(min_length=1, max_length=8)]
@@ -85,13 +85,14 @@ class LineCreate(Strict):
     supplier_sku: Code | None = Field(
         default=None, description="The supplier's name for the item; its list's if absent."
     )
-    over_delivery_percent: Percent = Field(
-        default=0, validate_default=True, description="How much more than ordered may arrive."
+    over_delivery_percent: Percent | None = Field(
+        default=None,
+        description="How much more than ordered may arrive; the organization's setting if absent.",
     )
-    under_delivery_percent: Percent = Field(
-        default=0,
-        validate_default=True,
-        description="How much less than ordered still counts as delivered.",
+    under_delivery_percent: Percent | None = Field(
+        default=None,
+        description="How much less than ordered still counts as delivered; the organization's "
+        "setting if absent.",
     )
     is_unlimited_overdelivery: bool = False
     source: Source | None = None

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
+from scm_api.access import duties
+from scm_api.access.limits import check_amount
 from scm_api.core import numbers
 from scm_api.core.documents import Key
 from scm_api.core.errors import FieldError, Invalid, NotFound, unknown_filter
@@ -71,7 +73,7 @@ async def _create(
     tx: Tx, bodies: Sequence[PurchaseOrderCreate], places: Sequence[str]
 ) -> list[PurchaseOrder]:
     drafted = await drafting.draft_orders(tx, bodies, places)
-    taken = await numbers.take(tx, "purchase_order", "PO", len(drafted))
+    taken = await numbers.take(tx, "purchase_order", len(drafted))
     for (header, _), number in zip(drafted, taken, strict=True):
         header.number = number
     headers = [header for header, _ in drafted]
@@ -126,9 +128,10 @@ async def change(
     header = order.header
     wanted = body.model_dump(exclude={"version", "lines"}, exclude_unset=True)
     found: list[FieldError] = []
+    company = await repository.organization(tx)
     if "exchange_rate" in wanted:
-        base_currency, _ = await repository.organization(tx)
-        found += drafting.rate_errors(header.currency, base_currency, wanted["exchange_rate"], "")
+        rate = wanted["exchange_rate"]
+        found += drafting.rate_errors(header.currency, company.base_currency, rate, "")
     changes: dict[str, Any] = {
         name: {"old": getattr(header, name), "new": value}
         for name, value in wanted.items()
@@ -145,6 +148,7 @@ async def change(
             currency=header.currency,
             exchange_rate=wanted.get("exchange_rate", header.exchange_rate),
             dated_on=header.dated_on,
+            company=company,
         )
         await drafting.draft_lines(tx, [(draft, body.lines)], found)
         changes["lines"] = {"old": len(order.lines), "new": len(draft.lines)}
@@ -160,8 +164,13 @@ async def change(
 
 
 async def approve(tx: Tx, key: str, body: OrderAction, if_match: Versions | None) -> PurchaseOrder:
-    """Approve a draft. Raises `SupplierBlocked` and what `lock` raises."""
+    """Approve a draft that somebody else wrote, within the caller's amount limit.
+
+    Raises `SegregationOfDuties`, `AmountLimitExceeded`, `SupplierBlocked` and what `lock` raises.
+    """
     order = await lock(tx, key, "approve", if_match, body.version, version_required=True)
+    await duties.check(tx, duties.ORDER_CREATOR_APPROVES, order.header.id)
+    await _check_amount(tx, order.header)
     await _check_supplier(tx, order.header)
     return await _move(tx, order, "approve", OrderApproved, approved_at=tx.now)
 
@@ -181,7 +190,7 @@ async def issue(tx: Tx, key: str, body: OrderAction, if_match: Versions | None) 
     """
     order = await lock(tx, key, "issue", if_match, body.version, version_required=True)
     await _check_supplier(tx, order.header)
-    _, today = await repository.organization(tx)
+    today = (await repository.organization(tx)).today
     return await _move(tx, order, "issue", OrderIssued, issued_at=tx.now, ordered_on=today)
 
 
@@ -257,6 +266,12 @@ async def _move(
     await save(tx, order, {"status": step.target, **values})
     tx.emit(event(happened, order))
     return order.header
+
+
+async def _check_amount(tx: Tx, header: PurchaseOrder) -> None:
+    if tx.principal.limits.amount is not None:
+        base_currency = (await repository.organization(tx)).base_currency
+        check_amount(tx.principal, header.amount * header.exchange_rate, base_currency)
 
 
 async def _check_supplier(tx: Tx, header: PurchaseOrder) -> None:

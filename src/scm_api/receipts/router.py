@@ -12,6 +12,7 @@ from scm_api.core.errors import (
     VersionMismatch,
 )
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
+from scm_api.organizations.errors import PeriodClosed
 from scm_api.receipts import reading, service
 from scm_api.receipts.errors import OverTolerance
 from scm_api.receipts.schemas import (
@@ -41,7 +42,14 @@ ReceiptKey = Annotated[
     summary="Receive goods",
     **operation(
         "receipts:write",
-        errors=[NotFound, IllegalTransition, OverTolerance, Duplicate, PermissionDenied],
+        errors=[
+            NotFound,
+            IllegalTransition,
+            OverTolerance,
+            Duplicate,
+            PermissionDenied,
+            PeriodClosed,
+        ],
         additional_permissions=[service.WITHOUT_ORDER],
     ),
 )
@@ -62,7 +70,10 @@ async def list_(
     page = await service.list_all(tx, wanted)
     reply.next_page(page.next_cursor)
     own = await service.own_sums(tx, [row[0] for row in page.rows])
-    rows = [reading.summary(*row[:3], own.get(row[0].id)) for row in page.rows]
+    rows = [
+        reading.summary(receipt, number, supplier, own.get(receipt.id))
+        for receipt, number, supplier, *_ in page.rows
+    ]
     return ReceiptList(**page.body(rows))
 
 
@@ -80,7 +91,8 @@ async def get(tx: OpenTx, reply: ReplyTo, receipt: ReceiptKey) -> ReceiptRead:
     "/{receipt}/reverse",
     summary="Reverse a receipt",
     **operation(
-        "receipts:write", errors=[NotFound, VersionMismatch, AlreadyReversed, InsufficientStock]
+        "receipts:write",
+        errors=[NotFound, VersionMismatch, AlreadyReversed, InsufficientStock, PeriodClosed],
     ),
 )
 async def reverse(

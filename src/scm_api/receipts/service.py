@@ -111,7 +111,7 @@ async def _post(
     arrived: Sequence[Arrival],
 ) -> Receipt:
     receipt_id = uuid7()
-    number = (await numbers.take(tx, "receipt", "GR"))[0]
+    number = (await numbers.take(tx, "receipt"))[0]
     occurred_at = body.occurred_at or tx.now
     source = (await stock.outside(tx))["supplier"]
     posted = await stock.post_movements(

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
     CostNumber,
+    Day,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -88,7 +89,7 @@ class PolicyPut(PolicyFields):
     item: ItemReference | None = None
     warehouse: Reference | None = None
     category: Reference | None = None
-    effective_from: date | None = Field(
+    effective_from: Day | None = Field(
         default=None,
         description="First day it applies; today if absent. A later day keeps what applies now.",
     )
@@ -155,4 +156,4 @@ class EffectiveQuery(Strict):
 
     item: ItemKey = Field(examples=["sku=SKU-1001"])
     warehouse: WarehouseKey = Field(examples=["code=WH-1"])
-    on: date | None = Field(default=None, description="Today if absent.")
+    on: Day | None = Field(default=None, description="Today if absent.")

@@ -11,6 +11,7 @@ from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemDocument
 from scm_api.core.schemas import (
     CostNumber,
+    Day,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -50,7 +51,7 @@ class PlanCreate(Strict):
     suppliers: list[Reference] | None = Field(
         default=None, min_length=1, max_length=200, description="Items that one of them sells."
     )
-    as_of: date | None = Field(
+    as_of: Day | None = Field(
         default=None,
         description=(
             "The day to plan on, from 7 days ago to tomorrow; today if absent. History ends on the "

@@ -26,7 +26,7 @@ from scm_api.replenishment.plan_block import Run, Spool, compute
 from scm_api.replenishment.plan_repository import Scope
 from scm_api.replenishment.planning import Outlook, Place, Planned, Receipt
 from scm_api.replenishment.policies import DEFAULTS
-from scm_api.replenishment.schemas import PlanCreate, PlanFilter, PlanLineFilter
+from scm_api.replenishment.schemas import PlanCreate, PlanFilter, PlanLineFilter, PlanRead
 from scm_api.stock import service as stock
 from scm_api.suppliers import service as suppliers
 from scm_api.warehouses import service as warehouses

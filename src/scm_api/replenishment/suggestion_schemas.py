@@ -12,6 +12,7 @@ from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
     CostNumber,
     Currency,
+    Day,
     Factor,
     ItemKey,
     ItemLink,
@@ -86,7 +87,7 @@ class SuggestionSelection(Strict):
     warehouse: WarehouseKey | None = None
     supplier: SupplierKey | None = None
     plan_id: UUID | None = Field(default=None, description="Made or renewed by this plan.")
-    needed_on_lte: date | None = Field(default=None, description="Needed on or before this day.")
+    needed_on_lte: Day | None = Field(default=None, description="Needed on or before this day.")
 
 
 class SuggestionFilter(PageParams, SuggestionSelection):
@@ -120,7 +121,7 @@ class Dismiss(Strict):
     )
 
     reason: Name
-    paused_until: date | None = Field(
+    paused_until: Day | None = Field(
         default=None, description="No new suggestion up to and including this day."
     )
     version: int | None = Field(default=None, description="The version read; or send If-Match.")

@@ -8,6 +8,7 @@ from scm_api.core.errors import Duplicate, NotFound
 from scm_api.core.http import OpenTx, ReplyTo, operation, router
 from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import Instant
+from scm_api.organizations.errors import PeriodClosed
 from scm_api.stock import service, views
 from scm_api.stock.errors import (
     AlreadyReversed,
@@ -54,7 +55,7 @@ WarehouseKey = Annotated[
     "",
     status_code=201,
     summary="Post stock movements",
-    **operation("stock:post", errors=[InsufficientStock, QuantityChanged, Duplicate]),
+    **operation("stock:post", errors=[InsufficientStock, QuantityChanged, Duplicate, PeriodClosed]),
 )
 async def post(tx: OpenTx, reply: ReplyTo, body: MovementCreate) -> MovementPosted:
     """Post 1 to 1,000 lines in one document: all of them or none. An issue that asks for more than
@@ -88,7 +89,8 @@ async def get(tx: OpenTx, document: DocumentKey) -> MovementRead:
     status_code=201,
     summary="Reverse a stock document",
     **operation(
-        "stock:post", errors=[NotFound, AlreadyReversed, ReversedElsewhere, InsufficientStock]
+        "stock:post",
+        errors=[NotFound, AlreadyReversed, ReversedElsewhere, InsufficientStock, PeriodClosed],
     ),
 )
 async def reverse(

@@ -11,6 +11,7 @@ from scm_api.core.schemas import (
     CategoryKey,
     Code,
     CostNumber,
+    Day,
     Instant,
     ItemLink,
     ItemReference,
@@ -53,7 +54,7 @@ class LotReference(Strict):
     """A lot of the line's item; made if it is new."""
 
     code: Code
-    expires_on: date | None = None
+    expires_on: Day | None = None
 
 
 class MovementLineCreate(Strict):
@@ -344,8 +345,8 @@ class ArrivalList(Page[ArrivalRead]):
 class InboundFilter(PageParams):
     """Which arrivals to list."""
 
-    from_on: date | None = Field(default=None, alias="from", description="First day.")
-    to_on: date | None = Field(default=None, alias="to", description="Last day.")
+    from_on: Day | None = Field(default=None, alias="from", description="First day.")
+    to_on: Day | None = Field(default=None, alias="to", description="Last day.")
 
 
 class ProjectionDay(Read):

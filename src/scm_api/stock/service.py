@@ -20,6 +20,7 @@ from scm_api.core.errors import (
     Problem,
 )
 from scm_api.core.tx import Tx
+from scm_api.organizations import period_service as periods
 from scm_api.stock import errors, policy, repository, requests
 from scm_api.stock import shortage_service as shortages
 from scm_api.stock.events import NAMED_AT_MOST, StockPosted
@@ -70,7 +71,8 @@ class Refused(Exception):
 
 
 async def post(tx: Tx, body: MovementCreate) -> PostedDocument:
-    """Post what a caller asks for. Raises `Invalid`, `InsufficientStock`, `QuantityChanged`.
+    """Post what a caller asks for. Raises `Invalid`, `InsufficientStock`, `QuantityChanged`,
+    `PeriodClosed`.
 
     Demand that is refused leaves a shortage behind: sales that never happened are what planning
     must know most.
@@ -155,6 +157,11 @@ async def _post(tx: Tx, document: NewDocument, known: dict[UUID, Place]) -> Post
                 kind="stock document", field="external_ref", value=document.external_ref
             ) from error
         raise errors.AlreadyReversed from error
+    except asyncpg.PostgresError as error:
+        closed = periods.closed_period(error)
+        if closed is not None:
+            raise closed from error
+        raise
     if rows and rows[0]["problem"] is not None:
         raise _refused(document, known, rows)
     tx.emit(_event(document_id, document, known))

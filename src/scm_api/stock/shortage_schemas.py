@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
     Code,
+    Day,
     Instant,
     ItemKey,
     ItemLink,
@@ -108,5 +109,5 @@ class ShortageFilter(PageParams):
     source: str | None = Field(
         default=None, max_length=32, description="api, or the kind of document that was refused."
     )
-    occurred_on_gte: date | None = Field(default=None, description="First business day.")
-    occurred_on_lte: date | None = Field(default=None, description="Last business day.")
+    occurred_on_gte: Day | None = Field(default=None, description="First business day.")
+    occurred_on_lte: Day | None = Field(default=None, description="Last business day.")

@@ -10,9 +10,11 @@ from pydantic import ConfigDict, Field, JsonValue, SkipValidation
 from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemError
 from scm_api.core.schemas import (
+    FIRST_DAY,
     Code,
     CostNumber,
     Currency,
+    Day,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -27,7 +29,7 @@ from scm_api.core.schemas import (
     SupplierKey,
     UnitPrice,
 )
-from scm_api.suppliers.schemas import FIRST_DAY, Day, LeadTimeDays
+from scm_api.suppliers.schemas import LeadTimeDays
 
 _PRICES: list[JsonValue] = [
     {"minimum_quantity": "0", "unit_price": "4.50", "valid_from": "2026-01-01"},

@@ -1,27 +1,22 @@
 """Bodies of suppliers, their shut-downs and their observed lead times."""
 
-import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
     MISSING,
-    AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    WithJsonSchema,
 )
 
-from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
-from scm_api.core.rules import broken
 from scm_api.core.schemas import (
     Code,
     Currency,
+    Day,
     ItemKey,
     ItemLink,
     Name,
@@ -38,37 +33,6 @@ SupplierStatus = Literal["active", "on_watch", "blocked"]
 LeadTimeDays = Annotated[int, Field(ge=0, le=730)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
-
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
-NOT_A_DAY = Rule("date_string", Text("Must be a date YYYY-MM-DD.", "须为日期 YYYY-MM-DD。"))
-OUTSIDE_CALENDAR = Rule(
-    "outside_calendar",
-    Text(
-        "Must be a date from 2000-01-01 to 2199-12-31.", "日期须在 2000-01-01 至 2199-12-31 之间。"
-    ),
-)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-def _written_as_a_day(value: Any) -> Any:
-    # Pydantic would also take seconds since 1970 and times at midnight.
-    if not isinstance(value, date) and not (isinstance(value, str) and _DAY.fullmatch(value)):
-        raise broken(NOT_A_DAY)
-    return value
-
-
-def _within_the_calendar(value: date) -> date:
-    if not FIRST_DAY <= value <= LAST_DAY:
-        raise broken(OUTSIDE_CALENDAR)
-    return value
-
-
-Day = Annotated[
-    date,
-    BeforeValidator(_written_as_a_day),
-    AfterValidator(_within_the_calendar),
-    WithJsonSchema({"type": "string", "format": "date"}),
-]
 
 
 class SupplierCreate(Strict):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from scm_api.core.errors import IllegalTransition, NotFound
+from scm_api.core.errors import IllegalTransition, NotFound, OutsideLimits
 from scm_api.core.http import OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.system import service
 from scm_api.system.schemas import (
@@ -57,7 +57,12 @@ async def cancel(tx: OpenTx, language: ReplyLanguage, job: JobId) -> JobRead:
     return await service.cancel_job(tx, job, language)
 
 
-@events.get("", name="list", summary="Read the change feed", **operation("events:read"))
+@events.get(
+    "",
+    name="list",
+    summary="Read the change feed",
+    **operation("events:read", errors=[OutsideLimits]),
+)
 async def list_events(tx: OpenTx, wanted: Annotated[EventFilter, Query()]) -> EventList:
     """Everything that happened, in an order that cannot skip a change that commits late."""
     return await service.read_events(tx, wanted)

@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy import select
 
 from scm_api.core import jobs, outbox, pages
-from scm_api.core.errors import Problem
+from scm_api.core.errors import OutsideLimits, Problem
 from scm_api.core.language import Language
 from scm_api.core.outbox import Position
 from scm_api.core.pages import PageOf
@@ -60,7 +60,10 @@ async def list_jobs(tx: Tx, wanted: JobFilter) -> PageOf:
 
 
 async def read_events(tx: Tx, wanted: EventFilter) -> EventList:
-    """The feed after a position."""
+    """The feed after a position. It tells about everything: whoever is confined to a part of the
+    organization gets `OutsideLimits`."""
+    if tx.principal.limits.confines:
+        raise OutsideLimits
     after = Position.decode(wanted.after)
     rows = await outbox.read(tx, after, wanted.limit + 1, wanted.type, wanted.subject_id)
     shown = rows[: wanted.limit]

@@ -1,7 +1,7 @@
 """Logging in through the identity provider: authorization code, PKCE, state and nonce.
 
-The provider is asked before any row is touched: the transaction is open meanwhile, and holds no
-lock but its connection, of which only half of the pool may wait like this at once.
+The provider is asked inside the request's transaction, which meanwhile holds its connection and
+the one row of this login: five seconds a call, and in half of the pool's connections at once.
 """
 
 import base64
@@ -17,10 +17,11 @@ from pydantic_core import from_json, to_json
 
 from scm_api.access import access_log
 from scm_api.access.authentication import Refused, digest
-from scm_api.core.errors import Invalid, Problem, Rule, Text, Unauthenticated
+from scm_api.core.errors import Invalid, Problem, Rule, Text
 from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Tx
 from scm_api.users import sessions
+from scm_api.users.errors import LoginFailed
 from scm_api.users.oidc_people import person_of
 from scm_api.users.oidc_provider import Provider, provider_of
 from scm_api.users.oidc_tokens import Claims, read_claims, read_header
@@ -122,7 +123,7 @@ async def log_in(
 ) -> SessionTokens:
     """End a login with the code that the provider gave the browser: a session of the person.
 
-    Raises `Unauthenticated` whatever was wrong, `Unavailable` while the provider does not answer.
+    Raises `LoginFailed` whatever was wrong, `Unavailable` while the provider does not answer.
     """
     try:
         claims = await prove(tx, runtime, state=state, code=code)
@@ -139,43 +140,33 @@ async def prove(
 ) -> Claims:
     """Who came back with a state and a code; `user_id` as it was at the beginning.
 
-    A state counts once, whatever comes of it. Raises `OidcNotConfigured`, `Refused`, `Unavailable`.
+    A state counts once, unless the provider does not answer. Raises `OidcNotConfigured`, `Refused`,
+    `Unavailable`.
     """
     provider, _, _ = _configured(runtime)
-    flow = await _flow(tx, state)
-    if flow["user_id"] != (user_id and str(user_id)):
-        raise Refused("oidc_state_unknown", user_id=user_id)
-    try:
-        token = await provider.trade(code, flow["verifier"], flow["redirect_uri"])
-        claims = await _read(runtime, token)
-        if not hmac.compare_digest((claims.nonce or "").encode(), flow["nonce"].encode()):
-            raise Refused("oidc_nonce_wrong")
-    except Refused:
-        await _use_up(tx, state)
-        raise
-    if not await _use_up(tx, state):
-        raise Refused("oidc_state_used")
+    flow = await _take(tx, state, user_id)
+    token = await provider.trade(code, flow["verifier"], flow["redirect_uri"])
+    claims = await _read(runtime, token)
+    if not hmac.compare_digest((claims.nonce or "").encode(), flow["nonce"].encode()):
+        raise Refused("oidc_nonce_wrong", user_id=user_id)
     return claims
 
 
-async def _flow(tx: Tx, state: str) -> dict[str, Any]:
-    data = await tx.fetchval(
-        "select data::text from oidc_flow where state_sha256 = $1 and expires_at > now()",
-        digest(state),
-    )
+# Of two at once, the second waits for the first and finds nothing: a code that a provider sees
+# twice makes it distrust both.
+_TAKE = """
+delete from oidc_flow
+where state_sha256 = $1 and expires_at > now() and data->>'user_id' is not distinct from $2
+returning data::text
+"""
+
+
+async def _take(tx: Tx, state: str, user_id: UUID | None) -> dict[str, Any]:
+    data = await tx.fetchval(_TAKE, digest(state), user_id and str(user_id))
     if data is None:
-        raise Refused("oidc_state_unknown")
+        raise Refused("oidc_state_unknown", user_id=user_id)
     flow: dict[str, Any] = from_json(data)
     return flow
-
-
-async def _use_up(tx: Tx, state: str) -> bool:
-    """Forget a flow; of two requests at once only one finds it."""
-    return bool(
-        await tx.fetchval(
-            "delete from oidc_flow where state_sha256 = $1 returning true", digest(state)
-        )
-    )
 
 
 async def _read(runtime: Runtime, token: str) -> Claims:
@@ -198,15 +189,13 @@ async def _read(runtime: Runtime, token: str) -> Claims:
     return claims
 
 
-async def refusal(tx: Tx, refused: Refused) -> Unauthenticated:
+async def refusal(tx: Tx, refused: Refused) -> LoginFailed:
     """The constant refusal; why stands in the access log, which outlives the refused request."""
     await access_log.write(
         tx.driver,
         refused.kind,
-        **refused.about,
+        user_id=refused.about.get("user_id"),
         address=tx.source.address,
         request_id=tx.request_id,
     )
-    problem = Unauthenticated()
-    problem.keep_writes = True
-    return problem
+    return LoginFailed()

@@ -35,7 +35,7 @@ _SMALLEST_RSA_BITS = 2048
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 # Tokens of the provider with another purpose, such as logout+jwt, are signed with the same keys.
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
-_ALGORITHMS_OF = {
+_ALGORITHMS_OF: dict[tuple[Any, Any], set[str]] = {
     ("RSA", None): {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"},
     ("EC", "P-256"): {"ES256"},
     ("EC", "P-384"): {"ES384"},

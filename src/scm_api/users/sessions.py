@@ -14,6 +14,7 @@ from scm_api.access import access_log
 from scm_api.access.authentication import digest, new_token, split_token
 from scm_api.core.errors import NotFound, Unauthenticated
 from scm_api.core.ids import uuid7
+from scm_api.core.pages import Conditions, PageOf, PageParams, sql_page
 from scm_api.core.tx import Tx
 
 ACCESS_SECONDS = 10 * 60
@@ -184,17 +185,14 @@ async def end(
     return len(await tx.fetch(_END, user_id, why, only, but))
 
 
-_LIST = """
-select id, method, address, user_agent, created_at, last_used_at, expires_at
-from user_session
-where user_id = $1 and revoked_at is null and expires_at > now()
-order by last_used_at desc, id desc
-"""
+_COLUMNS = "id, method, address, user_agent, created_at, last_used_at, expires_at"
 
 
-async def of_person(tx: Tx, user_id: UUID) -> list[asyncpg.Record]:
-    """The person's sessions that are open, the last used first."""
-    return await tx.fetch(_LIST, user_id)
+async def of_person(tx: Tx, user_id: UUID, params: PageParams) -> PageOf:
+    """The person's sessions that are open, as they began."""
+    conditions = Conditions()
+    conditions.add("user_id = {} and revoked_at is null and expires_at > now()", user_id)
+    return await sql_page(tx, _COLUMNS, "user_session", conditions, params, [("id", UUID)])
 
 
 async def end_one(tx: Tx, user_id: UUID, session_id: UUID) -> None:

@@ -30,8 +30,10 @@ class WarehouseCreate(Strict):
     time_zone: Name | None = Field(
         default=None, description="IANA zone of its business dates; the organization's if absent."
     )
-    allows_negative_stock: bool = Field(
-        default=False, description="Whether issues may take stock below zero here."
+    allows_negative_stock: bool | None = Field(
+        default=None,
+        description="Whether issues may take stock below zero here; as the organization's settings "
+        "say if absent.",
     )
     external_ref: Code | None = Field(default=None, description="Its name in another system.")
 

@@ -54,15 +54,23 @@ OUTSIDE = ("supplier", "customer", "production", "loss", "opening")
 
 async def create(tx: Tx, body: WarehouseCreate) -> Warehouse:
     """Create a warehouse with a default location. Raises `Duplicate`, `Invalid`."""
-    zone = body.time_zone or await tx.fetchval(
-        "select time_zone from organization where id = $1", tx.organization_id
+    settings = await tx.fetchrow(
+        "select time_zone, allows_negative_stock from organization where id = $1",
+        tx.organization_id,
     )
+    assert settings is not None
+    zone = body.time_zone or settings["time_zone"]
     _check_zone(zone)
+    given = body.model_dump(exclude={"time_zone", "allows_negative_stock"})
+    may_be_negative = body.allows_negative_stock
+    if may_be_negative is None:
+        may_be_negative = settings["allows_negative_stock"]
     warehouse = Warehouse(
         organization_id=tx.organization_id,
         id=uuid7(),
-        **body.model_dump(exclude={"time_zone"}),
+        **given,
         time_zone=zone,
+        allows_negative_stock=may_be_negative,
     )
     await insert(tx, warehouse, kind="warehouse", unique=("code", "external_ref"))
     await repository.insert_outside(tx, [(uuid7(), kind, kind.capitalize()) for kind in OUTSIDE])

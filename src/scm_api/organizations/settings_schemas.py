@@ -1,0 +1,186 @@
+"""Bodies of the calendar, number rules and fiscal periods."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from scm_api.core.schemas import Day, Name, Read, Strict
+
+Year = Annotated[int, Field(ge=2000, le=2199)]
+NumberKind = Literal["purchase_order", "receipt", "alert"]
+Restarts = Literal["never", "year", "month", "day"]
+
+
+class HolidayDay(Strict):
+    """A day that differs from the work week."""
+
+    day: Day
+    name: Name
+    is_working: bool = Field(
+        default=False, description="true for a week-end that is worked in exchange (调休)."
+    )
+
+
+class HolidaysPut(Strict):
+    """All days of a year that differ from the work week; they replace those there were."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "year": 2030,
+                    "days": [
+                        {"day": "2030-02-03", "name": "春节"},
+                        {"day": "2030-02-09", "name": "春节调休", "is_working": True},
+                    ],
+                }
+            ]
+        },
+    )
+
+    year: Year
+    days: list[HolidayDay] = Field(max_length=366)
+    version: int | None = Field(
+        default=None, description="The organization's version read; or send If-Match."
+    )
+
+
+class HolidayRead(Read):
+    """A day that differs from the work week."""
+
+    day: date
+    name: str
+    is_working: bool
+
+
+class HolidayList(Read):
+    """The days of a year that differ from the work week."""
+
+    year: int
+    data: list[HolidayRead]
+
+
+class HolidayFilter(Strict):
+    """Which year's days to list."""
+
+    year: Year | None = Field(
+        default=None, description="The organization's current year if absent."
+    )
+
+
+class CalendarQuery(Strict):
+    """Which days to tell about: at most 366."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_on: Day | None = Field(
+        default=None, alias="from", description="First day; the organization's today if absent."
+    )
+    to_on: Day | None = Field(
+        default=None, alias="to", description="Last day; 30 days after the first if absent."
+    )
+
+
+class CalendarDay(Read):
+    """A day of the calendar."""
+
+    day: date
+    is_working: bool
+    name: str | None = Field(description="Why it differs from the work week.")
+
+
+class CalendarRead(Read):
+    """The working calendar of a span of days."""
+
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+
+    from_on: date = Field(alias="from")
+    to_on: date = Field(alias="to")
+    working_days: int
+    data: list[CalendarDay]
+
+
+class NumberRulePut(Strict):
+    """How documents of a kind are numbered from now on. `{n}` counts, `{n:6}` with at least six
+    digits; `{yyyy}`, `{yy}`, `{mm}` and `{dd}` are the organization's date; the rest is literal."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"pattern": "PO-{yyyy}-{n:5}", "restarts": "year"}]},
+    )
+
+    pattern: str = Field(min_length=1, max_length=64)
+    restarts: Restarts = Field(default="never", description="When counting begins again at 1.")
+    next: int | None = Field(
+        default=None,
+        ge=1,
+        le=999_999_999,
+        description="Count on from here; else from where counting stands. Numbers that documents "
+        "have are passed over.",
+    )
+    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+
+
+class NumberRuleRead(Read):
+    """How documents of a kind are numbered."""
+
+    kind: str
+    pattern: str
+    restarts: Restarts
+    is_built_in: bool = Field(description="Whether this is the rule from the start.")
+    next: str = Field(description="The number a document would get now.")
+    version: int
+
+
+class NumberRuleList(Read):
+    """The number rules of all kinds of documents."""
+
+    data: list[NumberRuleRead]
+
+
+class PeriodFilter(Strict):
+    """Which fiscal year's periods to list."""
+
+    year: Year | None = Field(default=None, description="The current fiscal year if absent.")
+
+
+class PeriodClose(Strict):
+    """Close a period."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    reason: Name | None = Field(default=None, description="Kept in the trail.")
+
+
+class PeriodReopen(Strict):
+    """Reopen a period, with the reason."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "A receipt was forgotten"}]}
+    )
+
+    reason: Name = Field(description="Kept in the trail and the feed.")
+
+
+class PeriodRead(Read):
+    """A period of the books."""
+
+    code: str
+    starts_on: date
+    ends_on: date
+    status: Literal["open", "closed"]
+    closed_at: datetime | None = Field(
+        description="null for a closed period: it was closed together with a later one."
+    )
+    closed_by: UUID | None = Field(description="The person or key that closed it.")
+
+
+class PeriodList(Read):
+    """The twelve periods of a fiscal year."""
+
+    year: int = Field(description="The calendar year in which the fiscal year begins.")
+    closed_through: date | None = Field(description="Nothing can be posted on or before this day.")
+    data: list[PeriodRead]

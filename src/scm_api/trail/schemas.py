@@ -1,0 +1,148 @@
+"""Bodies of the audit trail: entries, seals, and who came in or was refused."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from scm_api.core.pages import PageParams
+from scm_api.core.schemas import Instant, Page, Read
+
+Action = Literal["created", "changed", "deleted"]
+Stream = Literal["audit", "event", "ledger"]
+
+
+class AuditFilter(PageParams):
+    """Which entries to list; all given conditions must hold."""
+
+    object_type: str | None = Field(
+        default=None, max_length=64, description="The kind of object, such as `item`."
+    )
+    object: UUID | None = Field(
+        default=None, description="An object's id: its own entries and those of its parts."
+    )
+    action: Action | None = None
+    field: str | None = Field(
+        default=None, max_length=64, description="Only entries in which this field changed."
+    )
+    person: UUID | None = Field(
+        default=None, description="A user's id: his sessions and his personal keys."
+    )
+    principal: UUID | None = Field(
+        default=None, description="The id of the key, person or process that acted."
+    )
+    key: UUID | None = Field(default=None, description="The id of an API key.")
+    operation: str | None = Field(
+        default=None, max_length=100, description="The operation's id, such as `items_change`."
+    )
+    request_id: str | None = Field(
+        default=None, max_length=128, description="The `X-Request-Id` of the call."
+    )
+    recorded_at_gte: Instant | None = Field(default=None, description="From this time on.")
+    recorded_at_lt: Instant | None = Field(default=None, description="Before this time.")
+
+
+class AuditedObject(Read):
+    """What was changed."""
+
+    type: str
+    id: UUID | None = Field(description="Null for objects that have no id but a `key`.")
+    key: dict[str, Any] | None
+    parent_id: UUID | None = Field(description="What it is a part of: a line's order.")
+
+
+class AuditedPrincipal(Read):
+    """Who changed it. `database` is somebody with direct access to the database."""
+
+    kind: str
+    id: UUID | None
+    name: str
+    user_id: UUID | None = Field(description="The person behind a session or a personal key.")
+    key_id: UUID | None
+    session_id: UUID | None
+
+
+class Change(Read):
+    """A field before and after; null also where the object did not exist."""
+
+    old: Any = None
+    new: Any = None
+
+
+class AuditEntryRead(Read):
+    """One changed object."""
+
+    id: UUID
+    object: AuditedObject
+    action: Action
+    changes: dict[str, Change] = Field(description="The changed fields, by name.")
+    principal: AuditedPrincipal
+    address: str | None = Field(description="The network address the call came from.")
+    request_id: str
+    operation: str | None
+    reason: str | None = Field(description="`reason` of the body, or the header `Scm-Reason`.")
+    recorded_at: datetime
+    sealed: bool = Field(description="Whether a seal covers it yet; it takes some seconds.")
+    seal_no: int | None = Field(description="The number of that seal in the stream `audit`.")
+
+
+class AuditEntryList(Page[AuditEntryRead]):
+    """A page of entries."""
+
+
+class AccessFilter(PageParams):
+    """Which attempts to list."""
+
+    kind: str | None = Field(
+        default=None, max_length=32, description="Only this outcome, such as `expired`."
+    )
+    person: UUID | None = Field(default=None, description="A user's id.")
+    key: UUID | None = Field(default=None, description="The id of an API key.")
+    happened_at_gte: Instant | None = Field(default=None, description="From this time on.")
+    happened_at_lt: Instant | None = Field(default=None, description="Before this time.")
+
+
+class AccessRead(Read):
+    """Somebody came in, or was refused; callers are told less of the reason than `kind` says."""
+
+    id: UUID
+    happened_at: datetime
+    kind: str
+    user_id: UUID | None
+    key_id: UUID | None
+    address: str | None
+    request_id: str
+    count: int = Field(description="Alike attempts within the minute are counted as one.")
+    detail: dict[str, Any]
+
+
+class AccessList(Page[AccessRead]):
+    """A page of attempts."""
+
+
+class SealFilter(PageParams):
+    """Which seals to list."""
+
+    stream: Stream | None = Field(default=None, description="Only seals of this stream.")
+
+
+class SealRead(Read):
+    """A batch of rows, sealed: a Merkle root (RFC 6962) over them, chained to the seal before."""
+
+    stream: Stream = Field(
+        description="`audit`: entries; `event`: the feed; `ledger`: stock documents with lines."
+    )
+    no: int
+    row_count: int
+    root: str = Field(description="The Merkle root, in hexadecimal.")
+    seal: str = Field(
+        description="The seal, in hexadecimal. Keep the newest elsewhere: `scm-api audit verify "
+        "--head` then proves that none was taken away."
+    )
+    is_keyed: bool = Field(description="Whether the operator's key was used.")
+    sealed_at: datetime
+
+
+class SealList(Page[SealRead]):
+    """A page of seals."""
