@@ -163,6 +163,7 @@ CREATE TABLE membership (
   status VARCHAR(16) DEFAULT 'invited' NOT NULL,
   roles TEXT[] NOT NULL,
   joined_at TIMESTAMP WITH TIME ZONE,
+  invited_as VARCHAR(200),
   warehouse_ids UUID[],
   category_ids UUID[],
   amount_limit NUMERIC(30, 4),

@@ -51,7 +51,9 @@ end $$;
 -- rolls back gives its numbers back. A period never begins twice, though clocks may differ.
 create function next_numbers(
   organization uuid, kind text, built_in text, count bigint, at timestamptz
-) returns text[] language plpgsql as $$
+) returns text[] language plpgsql
+set plan_cache_mode = force_generic_plan  -- planning takes longer than numbering
+as $$
 #variable_conflict use_column
 declare
   given number_series;
@@ -77,6 +79,9 @@ begin
       where s.organization_id = organization and s.kind = given.kind
       returning * into given;
     end if;
+  end if;
+  if count = 1 then
+    return array[number_text(coalesce(given.pattern, built_in), given.last, given.day)];
   end if;
   return array(
     select number_text(coalesce(given.pattern, built_in), n, given.day)

@@ -2,6 +2,7 @@
 -- may, for the organization of the transaction and only if that is a sandbox. It takes away every row
 -- but those of the tables named here: settings, people, keys and what keeps the process honest.
 alter table organization add column sandbox_reset_at timestamptz;
+select audit_install('organization', 'id');
 
 create function reset_sandbox(target uuid) returns bigint
 language plpgsql security definer set search_path = public, pg_temp as $$

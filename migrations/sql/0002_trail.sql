@@ -103,11 +103,19 @@ begin
   from unnest(array[owner] || array_remove(keys, owner)) k;
   select
     string_agg(format($$case when o.%1$I is distinct from n.%1$I then '"%1$s":'
-      || json_build_object('old', o.%1$I, 'new', n.%1$I)::text end$$, c), ', ' order by place),
-    string_agg(format($$'"%1$s":{"new":' || to_json(n.%1$I)::text || '}'$$, c), ', ' order by place),
-    string_agg(format($$'"%1$s":{"old":' || to_json(o.%1$I)::text || '}'$$, c), ', ' order by place)
+      || json_build_object('old', %2$s, 'new', %3$s)::text end$$, c, was, is_now), ', '
+      order by place),
+    string_agg(format($$'"%1$s":{"new":' || to_json(%2$s)::text || '}'$$, c, is_now), ', '
+      order by place),
+    string_agg(format($$'"%1$s":{"old":' || to_json(%2$s)::text || '}'$$, c, was), ', '
+      order by place)
   into shown, made, removed
-  from unnest(columns) with ordinality as u(c, place);
+  from unnest(columns) with ordinality as u(c, place)
+  join pg_attribute a on a.attrelid = name::regclass and a.attname = u.c
+  -- Decimals are strings, here as everywhere.
+  cross join lateral (select case a.atttypid when 'numeric'::regtype then 'trim_scale(%s.%I)::text'
+                                  else '%s.%I' end as pattern) p
+  cross join lateral (select format(pattern, 'o', c) as was, format(pattern, 'n', c) as is_now) v;
 
   execute format($create$
     create or replace function %1$I() returns trigger language plpgsql as $$

@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_access.organizations, name="organizations")
 app.add_typer(cli_access.keys, name="keys")
+app.add_typer(cli_access.users, name="users")
 app.add_typer(database_commands, name="db")
 app.add_typer(audit_commands, name="audit")
 console = Console(soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""`scm-api organizations` and `scm-api keys`: who may use the API. A key is shown once, here."""
+"""`scm-api organizations`, `keys` and `users`: who may use the API. Secrets are shown once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,9 +20,12 @@ from scm_api.core.tx import Limits
 from scm_api.process import database_urls, prepare
 from scm_api.serving import ended_by_signals, system_connection
 from scm_api.settings import settings
+from scm_api.users.links import NewLink
+from scm_api.users.people import invite_first
 
 organizations = typer.Typer(help="Organizations: each sees only its own data.")
 keys = typer.Typer(help="API keys of an organization.")
+users = typer.Typer(help="People of an organization.")
 console = Console(soft_wrap=True, highlight=False)
 T = TypeVar("T")
 
@@ -192,6 +195,30 @@ def revoke_key(key_id: UUID) -> None:
     """Revoke a key; every process refuses it within a second."""
     in_system(lambda connection: access.revoke_key(connection, key_id))
     console.print(f"Revoked {key_id}.")
+
+
+@users.command("create")
+def create_user(
+    email: Annotated[str, typer.Option(help="Address of the person.")],
+    organization: Organization = "main",
+    role: Annotated[str, typer.Option(help="Such as admin or buyer.")] = "admin",
+    name: Annotated[str, typer.Option(help="Name; the address if absent.")] = "",
+) -> None:
+    """Invite a person, such as the first administrator; who is one invites others over the API."""
+
+    async def work(connection: asyncpg.Connection) -> NewLink:
+        organization_id = await access.find_organization(connection, organization)
+        (known,) = await _known(connection, organization_id, [role], [])
+        return await invite_first(
+            connection, organization_id, email=email, name=name or email, role=known
+        )
+
+    link = in_system(work)
+    shown = link.url(settings().public_url) or link.token
+    console.print(
+        f"Invited {escape(email)}. For POST /v1/invitations/accept, until "
+        f"{link.expires_at:%Y-%m-%d %H:%M} UTC, shown only this once:\n{shown}"
+    )
 
 
 def _show(head: list[str], rows: list[asyncpg.Record]) -> None:

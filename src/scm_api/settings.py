@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(default=1_000_000, ge=1_000, le=100_000_000)
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s#?]+$",
+        description="Where people reach the pages of the product: what links in invitations and "
+        "password resets begin with.",
+    )
     cors_origins: tuple[str, ...] = ()
     outgoing_allow: tuple[str, ...] = Field(
         default=(),

@@ -36,9 +36,12 @@ from scm_api.suppliers.router import supplier_items, suppliers
 from scm_api.system.router import routers as system_routers
 from scm_api.trail import models as trail_models
 from scm_api.trail.router import audit
+from scm_api.users import jobs as user_jobs
 from scm_api.users import models as user_models
 from scm_api.users import oidc_bearer
 from scm_api.users.oidc_router import routers as oidc_routers
+from scm_api.users.router import users
+from scm_api.users.session_router import routers as session_routers
 from scm_api.warehouses.router import warehouses
 
 routers: list[APIRouter] = [
@@ -67,11 +70,16 @@ routers: list[APIRouter] = [
     permissions,
     duty_rules,
     *oidc_routers,
+    *session_routers,
+    users,
     *system_routers,
 ]
 
 # Chores of the worker: a name, a cron expression, and what to do; one worker does each turn.
-schedules: list[tuple[str, str, Callable[[Runtime], Awaitable[None]]]] = [*alert_jobs.SCHEDULES]
+schedules: list[tuple[str, str, Callable[[Runtime], Awaitable[None]]]] = [
+    *alert_jobs.SCHEDULES,
+    *user_jobs.SCHEDULES,
+]
 
 # Imported for the tables, jobs and consumers they register.
 registered = (

@@ -57,7 +57,8 @@ async def test_a_key_is_shown_once_and_may_what_it_was_given(api: Client) -> Non
     assert read.json()["last_used_at"] is not None
     secret = made["token"].rsplit("_", 1)[1]
     listed = await api.get(KEYS)
-    assert secret not in listed.text and secret not in read.text
+    assert secret not in listed.text
+    assert secret not in read.text
     assert made["id"] in [one["id"] for one in listed.json()["data"]]
 
 
@@ -280,7 +281,8 @@ async def test_a_sandbox_has_test_keys_and_only_there_they_work(
     tester = with_token(sandbox, key.token)
     made = await tester.ok("POST", KEYS, json={"name": "t", "permissions": ["warehouses:read"]})
     assert made["is_test"] is True
-    assert made["token"].startswith("scm_test_") and made["prefix"].startswith("scm_test_")
+    assert made["token"].startswith("scm_test_")
+    assert made["prefix"].startswith("scm_test_")
     caller = with_token(sandbox, made["token"])
     assert (await caller.get("/v1/warehouses")).status_code == 200
     as_live = with_token(sandbox, made["token"].replace("scm_test_", "scm_live_"))

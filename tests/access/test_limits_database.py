@@ -1,5 +1,8 @@
 """What the database itself holds a confined principal to, and that nobody else pays for it."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
 import asyncpg
 import httpx
 import pytest
@@ -36,6 +39,9 @@ async def test_every_table_of_items_or_warehouses_has_all_four_policies(
     assert {tuple(row["kinds"]) for row in rows} == {("a", "d", "r", "w")}
 
 
+_GRANT = "grant scm_limited to scm_app with inherit false, set true"
+
+
 async def _findings(urls: Urls) -> list[Finding]:
     driver = await asyncpg.connect(urls.app)
     try:
@@ -64,7 +70,8 @@ async def _findings(urls: Urls) -> list[Finding]:
             "revoke update on event from scm_limited",
             "event",
         ),
-        ("revoke scm_limited from scm_app", "grant scm_limited to scm_app", "act as"),
+        ("revoke scm_limited from scm_app", _GRANT, "act as"),
+        ("grant scm_limited to scm_app with inherit true", _GRANT, "inherited"),
     ],
 )
 async def test_a_gap_in_the_limits_forbids_serving(
@@ -81,27 +88,23 @@ async def test_a_gap_in_the_limits_forbids_serving(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def pair(urls: Urls, admin: asyncpg.Connection) -> tuple[Client, Client]:
+async def pair(
+    runtime: Runtime, http: httpx.AsyncClient, urls: Urls, admin: asyncpg.Connection
+) -> AsyncIterator[tuple[Client, Client]]:
     """Everybody's caller and a keeper, on a pool of one connection."""
-    runtime = make_runtime(Settings(db_pool_size=1), urls)
-    transport = httpx.ASGITransport(create_app(runtime), raise_app_exceptions=False)
-    http = httpx.AsyncClient(transport=transport, base_url="http://test")
     api = await world.build(runtime, http)
-    return api, await limits_world.keeper(admin, api, warehouse="WH-1")
+    keeper = await limits_world.keeper(admin, api, warehouse="WH-1")
+    single = make_runtime(Settings(db_pool_size=1), urls)
+    transport = httpx.ASGITransport(create_app(single), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield replace(api, http=client), replace(keeper, http=client)
+    await single.database.dispose()
 
 
 async def test_one_connection_never_mixes_the_plans_of_two_roles(
     pair: tuple[Client, Client],
 ) -> None:
     api, keeper = pair
-    try:
-        await _alternate(api, keeper)
-    finally:
-        await api.http.aclose()
-        await api.runtime.database.dispose()
-
-
-async def _alternate(api: Client, keeper: Client) -> None:
     line = {"item": {"sku": "SKU-1001"}, "quantity": "1", "unit_cost": "1"}
     for turn in range(1, 9):
         for code in ("WH-1", "WH-2"):

@@ -38,7 +38,9 @@ class Seen:
 
 async def _sight(keeper: Client, call: spec.Call) -> tuple[int, str]:
     response = await call.send(keeper)
-    text = re.sub(r'"request_id":"[^"]*"', "", _TIME.sub("time", response.text))
+    # Documents of all warehouses are numbered together, without gaps.
+    volatile = r'"(request_id|next)":"[^"]*"'
+    text = re.sub(volatile, "", _TIME.sub("time", response.text))
     return response.status_code, _OF_SUPPLIER.sub("", text) if "supplier" in call.url else text
 
 

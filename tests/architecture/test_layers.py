@@ -24,8 +24,13 @@ ROOMS = {
 }
 # What a room shows to others: its use cases, events, tables and bodies, and pure rules and values.
 PUBLIC = ("service", "events", "models", "schemas", "errors", "policy", "audit")
-# Values of a service that stand in a file of their own: the arguments of postings, unit words.
+# Values of a service that stand in a file of their own: the arguments of postings, unit words; and
+# what every room asks access for: what can be granted, by whom, within which limits and duties.
 PUBLIC_VALUES = {
+    "access.catalogue",
+    "access.duties",
+    "access.granting",
+    "access.limits",
     "stock.ledger",
     "items.units",
     "items.categories",

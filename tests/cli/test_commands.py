@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
+from scm_api.access.errors import KeyRevoked
 from scm_api.cli import app, main
 from scm_api.core.backup import BackupError
 from scm_api.core.embedded import EmbeddedPostgres
@@ -79,6 +80,54 @@ def test_a_key_is_made_listed_and_revoked(scratch: Urls) -> None:
     succeeds("keys", "revoke", str(row["id"]))
     (row,) = fetch(scratch, "select revoked_at from api_key")
     assert row["revoked_at"] is not None
+
+
+def test_a_key_is_made_of_roles_for_a_warehouse_and_rotated(scratch: Urls) -> None:
+    succeeds("organizations", "create", "acme")
+    damage(
+        scratch,
+        "insert into warehouse (organization_id, id, code, name, time_zone) "
+        "select id, gen_random_uuid(), 'WH-1', 'One', 'UTC' from organization",
+    )
+    of_buyer = ("keys", "create", "-o", "acme", "--role", "Buyer")
+    first = succeeds(*of_buyer, "--warehouse", "wh-1").split()[-1]
+    sql = "select k.*, w.id as warehouse_id from api_key k, warehouse w"
+    (row,) = fetch(scratch, sql)
+    assert (row["roles"], row["permissions"]) == (["buyer"], [])
+    assert row["warehouse_ids"] == [row["warehouse_id"]]
+    assert "buyer" in succeeds("keys", "list", "-o", "acme")
+    second = succeeds("keys", "rotate", str(row["id"]), "--overlap-hours", "2").split()[-1]
+    assert second != first
+    assert second[:25] == first[:25] == f"scm_live_{row['public']}"
+    (after,) = fetch(scratch, sql)
+    assert after["previous_sha256"] == row["secret_sha256"] != after["secret_sha256"]
+    succeeds("keys", "rotate", str(row["id"]))
+    (after,) = fetch(scratch, sql)
+    assert after["previous_sha256"] is None
+    for unknown in (("--role", "emperor"), ("--warehouse", "WH-9"), ("--permission", "a:b")):
+        assert isinstance(command(*of_buyer, *unknown).exception, NotFound), unknown
+    succeeds("keys", "revoke", str(row["id"]))
+    assert isinstance(command("keys", "rotate", str(row["id"])).exception, KeyRevoked)
+
+
+def test_sandboxes_and_groups_are_made_and_listed(scratch: Urls) -> None:
+    succeeds("organizations", "create", "acme", "--group", "holding")
+    succeeds("organizations", "create", "trial", "--sandbox")
+    succeeds("organizations", "group", "trial", "HOLDING", "--name", "The Holding")
+    rows = fetch(
+        scratch,
+        "select o.code, o.is_sandbox, g.code as in_group, g.name from organization o "
+        "join organization_group g on g.id = o.group_id order by o.code",
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("acme", False, "holding", "The Holding"),
+        ("trial", True, "holding", "The Holding"),
+    ]
+    listed = succeeds("organizations", "list")
+    assert listed.count("holding") == 2
+    assert listed.count("yes") == 1
+    assert "scm_test_" in succeeds("keys", "create", "-o", "trial")
+    assert isinstance(command("organizations", "group", "nobody", "x").exception, NotFound)
 
 
 def test_what_is_there_twice_or_not_at_all_is_refused(scratch: Urls) -> None:

@@ -13,7 +13,7 @@ import httpx
 from scm_api.alerts import service as alerts
 from scm_api.core.db import Base
 from scm_api.core.runtime import Runtime
-from tests.contract import world_access, world_organizations
+from tests.contract import world_access, world_organizations, world_trail
 from tests.support import Client, new_client
 
 JOB = UUID("01900000-0000-7000-8000-000000000001")
@@ -34,6 +34,7 @@ async def build(runtime: Runtime, http: httpx.AsyncClient, mark: str = "") -> Cl
     await _alerts(api)
     await world_access.build(api)
     await world_organizations.build(api)
+    await world_trail.build(api)
     return api
 
 

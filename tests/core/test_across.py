@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from scm_api.app import create_app
+from scm_api.core.across import check
 from scm_api.core.budgets import Budgets
-from tests.contract.spec import operations
+from scm_api.core.schemas import Link
+from tests.contract.spec import Operation, assert_documented, operations, resolve
 from tests.core.across_world import (
     code_of,
     organizations,
@@ -322,6 +324,38 @@ async def test_every_list_answers_over_organizations(api: Client, path: str) -> 
     page = await api.ok("GET", path, params={"organization": "*", "include_total": True})
     expected = {"data": [], "has_more": False, "next_cursor": None, "total": 0, "left_out": []}
     assert page == expected
+
+
+ACROSS = [operation for operation in operations() if "x-across" in operation.spec]
+
+
+@pytest.mark.parametrize("operation", ACROSS, ids=str)
+async def test_the_document_says_what_comes_over_organizations(
+    api: Client, operation: Operation
+) -> None:
+    first, second, closed = await organizations(api, "A", "B", "C")
+    for one in (first, second):
+        await with_warehouses(one, "W1")
+    caller, _ = await person((first, "auditor"), (second, "auditor"), (closed, "supplier"))
+    response = await caller.get(operation.path, params={"organization": "*"})
+    assert response.status_code == 200
+    assert_documented(operation, response)
+    body = response.json()
+    (left_out,) = body["left_out"]
+    assert left_out["id"] == str(closed.organization_id)
+    answer = resolve(operation.successes[200]["content"]["application/json"]["schema"])
+    assert body.keys() <= answer["properties"].keys()
+    rows = "data" if operation.spec["x-across"] == "rows" else "groups"
+    row_model = resolve(answer["properties"][rows]["items"])
+    assert {"organization", "currency"} & row_model["properties"].keys()
+    for row in body[rows]:
+        assert row.keys() <= row_model["properties"].keys()
+
+
+def test_what_cannot_go_over_organizations_stops_the_start() -> None:
+    for kind, is_write in (("rows", True), ("groups", False), ("columns", False)):
+        with pytest.raises(TypeError):
+            check(kind, "/v1/things", is_write=is_write, model=Link)
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/jobs", "/v1/stock-movements", "/v1/problems"])

@@ -113,6 +113,12 @@ async def test_a_healthy_database_has_no_findings(postgres: EmbeddedPostgres) ->
             "alter function find_items(text[],text[]) owner to scm_owner; "
             "alter function find_items(text[],text[]) security definer;",
         ),
+        (
+            "alter function reset_sandbox(uuid) reset search_path",
+            "definer",
+            "Function reset_sandbox(uuid) has no fixed search path",
+            "alter function reset_sandbox(uuid) set search_path = public, pg_temp;",
+        ),
     ],
 )
 async def test_damage_is_found_and_its_mend_is_named(
@@ -184,3 +190,31 @@ async def test_a_server_of_an_operator_must_be_durable(postgres: EmbeddedPostgre
             "synchronous_commit",
         ]
         assert {kind for kind, _, _ in found} == {"durability"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"database_url": "postgresql://scm_app:change-me-app@db/scm"},
+            "SCM_DATABASE_URL logs in with a password out of an example.",
+        ),
+        (
+            {"migration_database_url": "postgresql://postgres:postgres@db/scm"},
+            "SCM_MIGRATION_DATABASE_URL logs in with a password out of an example.",
+        ),
+        ({"seal_key": "too short"}, "SCM_SEAL_KEY is too easy to guess"),
+        ({"oidc_client_secret": "password"}, "SCM_OIDC_CLIENT_SECRET is too easy to guess"),
+    ],
+)
+async def test_secrets_out_of_examples_are_found(
+    postgres: EmbeddedPostgres, urls: Urls, settings: dict[str, str], words: str
+) -> None:
+    found = await findings(urls, Settings(**settings))
+    assert [(check, words in what) for check, what, _ in found] == [("secrets", True)]
+    assert all("change-me" not in what and "too short" not in what for _, what, _ in found)
+
+
+async def test_strong_secrets_are_none_of_its_business(urls: Urls) -> None:
+    strong = {"database_url": "postgresql://scm_app:kX8v0T3yQzqW@db/scm", "seal_key": "k" * 44}
+    assert await findings(urls, Settings(**strong)) == []

@@ -29,12 +29,14 @@ async def test_the_demo_tells_its_story_and_a_second_start_serves_it_at_once() -
         told = await build(folder)
         for step in ("1. Plan", "2. Convert", "3. 12 days", "4. What it changed", "5. A fresh"):
             assert step in told
+        assert "cannot approve them (sod_violation)" in told
         assert re.search(r"PO-\d{6} \(partial\)", told)
         assert re.search(r"PO-\d{6} \(full\)", told)
         assert (changes := re.search(r"(\d+) alerts rose and (\d+) *\n?cleared", told))
         assert all(int(count) > 0 for count in changes.groups())
         assert "order lines, 0 finding(s)." in told
-        assert (folder / "demo-key").stat().st_mode & 0o777 == 0o600
+        for name in ("demo-key", "demo-approver-key"):
+            assert (folder / name).stat().st_mode & 0o777 == 0o600
         assert processes_of(folder) == set()
 
         started = time.monotonic()

@@ -80,11 +80,11 @@ def test_the_total_is_what_one_organization_with_all_the_inputs_would_have(
 
 
 def test_one_hidden_value_hides_the_total_and_all_that_is_made_from_it() -> None:
-    row = {"n": 1, "opening_value": 1, "closing_value": 1, "value_days": 10}
-    whole = turnover({**row, "consumption_value": Decimal(2)})
+    row = dict.fromkeys(("opening_value", "closing_value", "consumption_value"), Decimal(2))
+    whole = turnover({**row, "n": 1, "value_days": Decimal(10)})
     part = whole.model_copy(
         update={"total": whole.total.model_copy(update={"consumption_value": None})}
     )
     total = TurnoverKpi.combined([(link(1), whole), (link(2), part)]).total
-    assert (total.n, total.value_days, total.average_value) == (2, 20, 2)
+    assert (total.n, total.value_days, total.average_value) == (2, Decimal(20), Decimal(2))
     assert total.consumption_value is total.turnover is total.days_of_inventory is None

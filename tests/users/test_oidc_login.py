@@ -154,6 +154,24 @@ async def test_a_state_counts_once_whatever_comes_of_it(caller: Caller, runtime:
     assert sorted(answer.status_code for answer in both) == [201, 401]
 
 
+async def test_a_dry_run_opens_no_session_and_guessing_in_it_counts(
+    caller: Caller, runtime: Runtime
+) -> None:
+    someone = await person(runtime, status="active", subject="known", issuer=caller.idp.url)
+    path = "/v1/sessions/oidc?dry_run=true"
+    back = caller.idp.authorize((await caller.begin())["authorization_url"], sub="known")
+    body = dict(zip(("state", "code"), back, strict=True))
+    tried = await caller.http.post(path, json=body)
+    assert (tried.status_code, tried.headers["dry-run"]) == (201, "true")
+    assert (await caller.read(tried.json()["access_token"])).status_code == 401
+    async with runtime.database.system() as driver:
+        assert not await driver.fetchval(
+            "select 1 from user_session where user_id = $1", someone.id
+        )
+    assert _code(await caller.http.post(path, json=body)) == REFUSED, "the code is used up"
+    assert await caller.kinds() == ["session_unknown", "oidc_code_refused"]
+
+
 async def test_a_login_ends_ten_minutes_after_its_beginning(
     caller: Caller, runtime: Runtime
 ) -> None:

@@ -51,7 +51,8 @@ def digest(secret: str) -> bytes:
 def split_token(text: str) -> tuple[str, str, str] | None:
     """Prefix, public part and secret of a token of ours; None for anything else."""
     parts = text.split("_", 3)
-    if len(parts) != 4 or parts[0] != "scm" or not text.isascii():
+    # Of what is not printable, NUL would be an error of the database's.
+    if len(parts) != 4 or parts[0] != "scm" or not (text.isascii() and text.isprintable()):
         return None
     return f"scm_{parts[1]}", parts[2], parts[3]
 
@@ -129,7 +130,7 @@ async def _verify(runtime: Runtime, token: str, credentials: Credentials) -> Pri
 
 
 _KEY = """
-select k.*, o.is_sandbox, now() as at,
+select k.*, o.is_sandbox, o.language, now() as at,
        k.expires_at <= now() as is_expired,
        coalesce(k.last_used_at < now() - interval '1 minute', true) as is_use_stale
 from api_key k join organization o on o.id = k.organization_id
@@ -173,6 +174,7 @@ async def _key_principal(
         permissions,
         await _limits(driver, row),
         key_id=row["id"],
+        language=row["language"],
     )
     if row["user_id"] is None:
         return principal
@@ -186,6 +188,7 @@ async def _key_principal(
         user_id=row["user_id"],
         permissions=_both(principal.permissions, person.permissions),
         limits=_narrower(principal.limits, person.limits),
+        language=person.language,
     )
 
 
@@ -254,7 +257,8 @@ async def principals(
     runtime: Runtime, principal: Principal, wanted: Callable[[asyncpg.Record], bool]
 ) -> list[tuple[asyncpg.Record, Principal]]:
     """A person in all of his organizations that `wanted` picks, each with what he may there, by
-    code; a key only in its own. Rows have `organization_id`, `code`, `name` and `group_code`."""
+    code; a key only in its own. Rows have `organization_id`, `code`, `name`, `is_sandbox` and
+    `group_code`."""
     async with runtime.database.system() as driver:
         if principal.user_id is None or principal.key_id is not None:
             row = await driver.fetchrow(_OWN, principal.organization_id)
@@ -268,11 +272,14 @@ async def principals(
 
 
 _OWN = """
-select o.id as organization_id, o.code, o.name, o.base_currency, g.code as group_code
+select o.id as organization_id, o.code, o.name, o.base_currency, o.is_sandbox,
+       g.code as group_code
 from organization o left join organization_group g on g.id = o.group_id where o.id = $1
 """
 _MEMBERSHIPS = """
-select m.*, o.code, o.name, o.base_currency, g.code as group_code, u.name as user_name
+select m.*, o.code, o.name, o.base_currency, o.is_sandbox, g.code as group_code,
+       u.name as user_name,
+       coalesce(u.language, o.language) as language
 from membership m
 join organization o on o.id = m.organization_id
 join user_account u on u.id = m.user_id
@@ -296,6 +303,7 @@ async def _member_principal(driver: asyncpg.Connection, row: asyncpg.Record) -> 
         await _granted(driver, row),
         await _limits(driver, row),
         user_id=row["user_id"],
+        language=row["language"],
     )
 
 

@@ -176,6 +176,8 @@ class Membership(Limited, Versioned, Base):
     # Codes of templates and of the organization's own roles.
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
     joined_at: Mapped[datetime | None]
+    # The name he was invited by: until he accepts, nothing of an account there may be is shown.
+    invited_as: Mapped[str | None] = mapped_column(String(200))
 
     __table_args__ = (
         ForeignKeyConstraint(["organization_id"], ["organization.id"]),

@@ -120,7 +120,9 @@ class ApiKeyRotate(Strict):
 class ApiKeyFilter(PageParams):
     """Which keys to list."""
 
-    status: list[KeyStatus] = Field(default_factory=list, max_length=3)
+    status: list[KeyStatus] = Field(
+        default_factory=list, max_length=3, description="Only keys in one of these states."
+    )
 
 
 class KeyPerson(Read):
@@ -167,7 +169,8 @@ class ApiKeySecret(ApiKeyRead):
     )
 
 
-ApiKeyList = Page[ApiKeyRead]
+class ApiKeyList(Page[ApiKeyRead]):
+    """A page of keys."""
 
 
 class RoleCreate(Strict):

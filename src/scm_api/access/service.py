@@ -72,8 +72,9 @@ async def join_group(
     renames the group."""
     group_id = await driver.fetchval(
         """
-        insert into organization_group as g (id, code, name) values ($1, $2, coalesce($3, $2))
-        on conflict (lower(code)) do update set name = coalesce($3, g.name) returning id
+        insert into organization_group as g (id, code, name)
+        values ($1, $2::text, coalesce($3::text, $2::text))
+        on conflict (lower(code)) do update set name = coalesce($3::text, g.name) returning id
         """,
         uuid7(),
         code,

@@ -8,7 +8,7 @@ here, after what the caller may not see in each has been hidden.
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -28,7 +28,7 @@ from scm_api.core.errors import (
 )
 from scm_api.core.pages import PageParams
 from scm_api.core.runtime import Runtime
-from scm_api.core.schemas import Link
+from scm_api.core.schemas import Link, Read
 from scm_api.core.tx import Principal
 
 ROWS, GROUPS = "rows", "groups"
@@ -55,19 +55,20 @@ _KEPT_HEADERS = ("content-language", "vary")
 Ask = Callable[[Request, Principal], Awaitable[Response]]
 
 
-class Combinable(Protocol):
+class Combinable(Read):
     """An answer that knows what it is over several organizations: the response model of an
     operation declared with `across="groups"`."""
 
     @classmethod
     def common(cls, parts: Sequence[Self]) -> dict[str, str]:
-        """The parameters, each also a member of the answer, that all must be asked with to speak of
-        the same; empty if they do."""
+        """The parameters that all must be asked with to speak of the same; empty if they do."""
+        raise NotImplementedError
 
     @classmethod
     def combined(cls, parts: Sequence[tuple[Link, Self]]) -> Self:
         """One answer with a group for each organization; money that is hidden in one of them is
         hidden in the total."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -95,6 +96,14 @@ class _Member:
 def is_asked(request: Request) -> bool:
     """Whether a request names organizations."""
     return not PARAMETERS.isdisjoint(request.query_params)
+
+
+def check(kind: str, path: str, *, is_write: bool, model: Any) -> None:
+    """Raise `TypeError` for an operation that cannot be asked about several organizations."""
+    if is_write or kind not in (ROWS, GROUPS):
+        raise TypeError(f"{path}: only reads go over organizations, as rows or as groups")
+    if kind == GROUPS and not issubclass(model, Combinable):
+        raise TypeError(f"{path}: an answer of groups says what it is over organizations")
 
 
 async def answer(question: Question, kind: str, model: Any) -> Response:
@@ -131,9 +140,11 @@ async def _members(question: Question) -> tuple[list[_Member], list[Link]]:
         found = names & wanted
         for name in found:
             unknown.pop(name, None)
-        return bool(found) or EVERY in asked[ORGANIZATION]
+        # What is tried out in a sandbox counts nowhere else.
+        is_real = not row["is_sandbox"] or row["organization_id"] == current
+        return bool(found) or (EVERY in asked[ORGANIZATION] and is_real)
 
-    wanted = frozenset(unknown)
+    wanted, current = frozenset(unknown), question.principal.organization_id
     found = await question.runtime.across(question.runtime, question.principal, is_wanted)
     if unknown:
         raise Invalid(
@@ -276,7 +287,7 @@ def _position(cursor: str | None, mark: str, members: Sequence[_Member]) -> tupl
 
 
 async def _groups(
-    question: Question, members: Sequence[_Member], model: Any
+    question: Question, members: Sequence[_Member], model: type[Combinable]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """One answer with a group for each organization, and a total."""
     if "group_by" in question.request.query_params:
@@ -293,8 +304,8 @@ async def _groups(
 
 
 async def _parts(
-    question: Question, members: Sequence[_Member], model: Any, **common: str
-) -> list[tuple[_Member, Any, dict[str, str]]]:
+    question: Question, members: Sequence[_Member], model: type[Combinable], **common: str
+) -> list[tuple[_Member, Combinable, dict[str, str]]]:
     """Each organization that has an answer, with it and its headers."""
     parts = []
     for member in members:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from scm_api.core.errors import PreconditionRequired, Problem, VersionMismatch
-from scm_api.core.language import Language, negotiate_language
+from scm_api.core.language import Language, language_of
 from scm_api.core.operation_route import PUBLIC, SELF, OperationRoute
 from scm_api.core.problems import ProblemDocument
 from scm_api.core.tx import Tx
@@ -36,9 +36,9 @@ def operation(
 
     `read_only` marks a POST that computes without writing; `additional_permissions` are those that
     some requests need besides, as the operation's words say. `secrets` are members of the answer
-    that are shown once and never stored for a replay; with `secret_body`, no digest of the request's
-    body is stored either, for a password could be guessed from it. `across` ("rows" or "groups") lets the
-    operation be asked about several organizations at once (`core.across`).
+    that are shown once and never stored for a replay; with `secret_body`, no digest of the
+    request's body is stored either, for a password could be guessed from it. `across` ("rows" or
+    "groups") lets the operation be asked about several organizations at once (`core.across`).
 
     `PUBLIC` needs nobody to be known, `SELF` anybody: these see people and keys of all
     organizations and no business data, so their services look only at the caller's own.
@@ -159,7 +159,7 @@ ReplyTo = Annotated[Reply, Depends(_reply)]
 
 
 async def _language(request: Request, response: Response) -> Language:
-    language = negotiate_language(request.headers.get("accept-language"))
+    language = language_of(request)
     response.headers.update({"Content-Language": language, "Vary": "Accept-Language"})
     return language
 

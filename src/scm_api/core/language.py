@@ -1,19 +1,23 @@
-"""The language of an answer: English unless Accept-Language prefers Chinese (RFC 9110, 12.5.4)."""
+"""The language of an answer: what Accept-Language prefers (RFC 9110, 12.5.4), else the caller's."""
 
 from typing import Literal, get_args
+
+from starlette.requests import Request
 
 Language = Literal["en", "zh-CN"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
-def negotiate_language(header: str | None) -> Language:
-    """The better of our two languages for an Accept-Language header.
+def negotiate_language(header: str | None, default: Language = "en") -> Language:
+    """The better of our two languages for an Accept-Language header; without one, `default`.
 
     Any Chinese tag (`zh`, `zh-Hant`, `zh-TW`) means `zh-CN`, the only Chinese there is; `*` and
     everything we do not speak mean English. Of equal weights the first named wins; a weight that
     cannot be read counts as 0.
     """
-    if not header or "zh" not in header.lower():
+    if header is None:
+        return default
+    if "zh" not in header.lower():
         return "en"
     best: Language = "en"
     best_weight = 0.0
@@ -35,3 +39,9 @@ def _weight(parameter: str) -> float:
     except ValueError:
         return 0.0
     return weight if name.strip().lower() == "q" and 0 <= weight <= 1 else 0.0
+
+
+def language_of(request: Request) -> Language:
+    """The language to answer a request in; its route notes the caller's own once it is known."""
+    known: Language = getattr(request.state, "language", "en")
+    return negotiate_language(request.headers.get("accept-language"), known)

@@ -68,8 +68,7 @@ class OperationRoute(APIRoute):
         self.costs = redaction.hidden_paths(self)
         self.across: str | None = extra.get("x-across")
         if self.across is not None:
-            if self.is_write:
-                raise TypeError(f"{self.path}: only reads go over several organizations")
+            across.check(self.across, self.path, is_write=self.is_write, model=self.response_model)
             self.known |= across.PARAMETERS
 
         async def handle(request: Request) -> Response:
@@ -121,6 +120,7 @@ class OperationRoute(APIRoute):
         structlog.contextvars.bind_contextvars(
             organization_id=str(principal.organization_id), principal=principal.name
         )
+        request.state.language = principal.language
         request.state.budget = await rate_limits.admit(runtime, principal)
         # Over several organizations, each is asked for the permission there.
         is_across = self.across is not None and across.is_asked(request)

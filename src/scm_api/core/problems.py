@@ -24,7 +24,7 @@ from scm_api.core.errors import (
     Text,
     UnsupportedMediaType,
 )
-from scm_api.core.language import negotiate_language
+from scm_api.core.language import language_of
 from scm_api.core.rules import RULE
 
 
@@ -80,7 +80,7 @@ class ProblemDocument(BaseModel):
 
 def error_response(request: Request, problem: Problem) -> Response:
     """The answer for a problem: body, language, and the problem's own headers."""
-    language = negotiate_language(request.headers.get("accept-language"))
+    language = language_of(request)
     request_id = request.scope.get("state", {}).get("request_id", "")
     body = problem.body(language, request.url.path, request_id)
     return Response(

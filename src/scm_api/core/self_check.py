@@ -6,11 +6,23 @@ Rule: every finding says what is wrong, names it, and how to mend it.
 from dataclasses import dataclass
 
 import asyncpg
+from sqlalchemy.engine import make_url
 
 from scm_api.core.migrate import head_revision
 from scm_api.settings import Settings
 
-APPEND_ONLY = ("event", "stock_movement", "stock_document", "shortage", "purchase_order_revision")
+APPEND_ONLY = (
+    "audit_entry",
+    "audit_seal",
+    "event",
+    "purchase_order_revision",
+    "shortage",
+    "stock_document",
+    "stock_movement",
+)
+# Tables of people and of the process itself: without an organization, and under policies all the
+# same. The queue's own tables and these few hold nothing of anybody.
+WITHOUT_POLICY = ("alembic_version", "feed_offset")
 # Read past its policy by one function of its owner, which keeps to the organization by itself
 # (migrations/sql/0001_search.sql); nobody can log in as the owner.
 NOT_FORCED = ("item_search",)
@@ -45,6 +57,7 @@ async def self_check(
     """
     found = [
         *_cors(settings),
+        *_secrets(settings),
         *await _version(driver),
         *await _role(driver),
         *await _schema(driver),
@@ -69,6 +82,35 @@ def _cors(settings: Settings) -> list[Finding]:
             'List the exact origins, such as ["https://erp.example.com"].',
         )
     ]
+
+
+# Passwords that stand in examples and images: whoever reads them may log in.
+_EXAMPLES = frozenset(
+    {"change-me", "change-me-admin", "change-me-app", "password", "postgres", "scm", "scm_app"}
+)
+_SHORTEST_KEY = 32
+
+
+def _secrets(settings: Settings) -> list[Finding]:
+    found = []
+    for name, url in (
+        ("SCM_DATABASE_URL", settings.database_url),
+        ("SCM_MIGRATION_DATABASE_URL", settings.migration_database_url),
+    ):
+        if url is not None and (make_url(url).password or "").lower() in _EXAMPLES:
+            what = f"{name} logs in with a password out of an example."
+            mend = "Choose one: openssl rand -base64 24; `scm-api migrate` gives it to scm_app."
+            found.append(Finding("secrets", what, mend))
+    for name, secret in (
+        ("SCM_SEAL_KEY", settings.seal_key),
+        ("SCM_OIDC_CLIENT_SECRET", settings.oidc_client_secret),
+    ):
+        value = None if secret is None else secret.get_secret_value()
+        least = _SHORTEST_KEY if name == "SCM_SEAL_KEY" else 8
+        if value is not None and (len(value) < least or value.lower() in _EXAMPLES):
+            what = f"{name} is too easy to guess: it has {len(value)} characters."
+            found.append(Finding("secrets", what, "Use a random one: openssl rand -base64 32."))
+    return found
 
 
 async def _version(driver: asyncpg.Connection) -> list[Finding]:
@@ -124,26 +166,24 @@ async def _schema(driver: asyncpg.Connection) -> list[Finding]:
     ]
 
 
-# The organization table itself has no organization_id, and is under the same rule.
 _ROW_SECURITY = """
 select c.relname, c.relrowsecurity, c.relforcerowsecurity,
        (select count(*) from pg_policy p where p.polrelid = c.oid) as policies,
        exists (
          select from pg_policy p where p.polrelid = c.oid and p.polpermissive
            and (coalesce(pg_get_expr(p.polqual, p.polrelid), 'app.organization_id')
-                  not like '%app.organization_id%' and p.polcmd <> 'a')) as is_open
+                  not like all (array['%app.organization_id%', '%app.system%'])
+                and p.polcmd <> 'a')) as is_open
 from pg_class c
 where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
-  and (c.relname = 'organization' or exists (
-    select from pg_attribute a
-    where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped))
+  and c.relname <> all ($1) and c.relname not like 'pgqueuer%'
 order by c.relname
 """
 
 
 async def _row_security(driver: asyncpg.Connection) -> list[Finding]:
     found = []
-    for row in await driver.fetch(_ROW_SECURITY):
+    for row in await driver.fetch(_ROW_SECURITY, list(WITHOUT_POLICY)):
         table = row["relname"]
         if not row["relrowsecurity"]:
             found.append(
@@ -254,7 +294,8 @@ async def _definers(driver: asyncpg.Connection) -> list[Finding]:
 
 _CONFINED = """
 select r.rolcanlogin, r.rolsuper or r.rolbypassrls as sees_all,
-       pg_has_role(current_user, r.oid, 'SET') as is_ours, coalesce((
+       pg_has_role(current_user, r.oid, 'SET') as is_ours,
+       pg_has_role(current_user, r.oid, 'USAGE') as is_inherited, coalesce((
          select array_agg(format('%s on %s', right_.name, c.relname) order by c.relname)
          from pg_class c
          cross join unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) as right_(name)
@@ -295,6 +336,11 @@ async def _limits(driver: asyncpg.Connection) -> list[Finding]:
             (
                 not role["is_ours"],
                 "is a role that this program may not act as.",
+                f"grant {CONFINED} to scm_app with inherit false, set true",
+            ),
+            (
+                role["is_inherited"],
+                "is inherited by this program: its policies bind every caller.",
                 f"grant {CONFINED} to scm_app with inherit false, set true",
             ),
         )

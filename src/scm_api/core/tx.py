@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from scm_api.core.errors import PermissionDenied
 from scm_api.core.events import Event
+from scm_api.core.language import Language
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Principal:
     user_id: UUID | None = None
     key_id: UUID | None = None
     session_id: UUID | None = None
+    # Of answers to requests that ask for no language.
+    language: Language = "en"
 
     @property
     def actor_id(self) -> UUID:

@@ -26,7 +26,7 @@ from scm_api.settings import Settings
 # The last days are the story; the buyer is silent before it, so that the plan finds work.
 STORY_DAYS = 12
 QUIET_DAYS = 3
-KEY_FILE = "demo-key"
+KEY_FILE, APPROVER_FILE = "demo-key", "demo-approver-key"
 
 
 def run(
@@ -43,10 +43,11 @@ def run(
         log_level="warning",
     )
     with database_urls(settings) as urls:
-        token = _finished(folder)
-        if token is None:
-            token = asyncio.run(_build(settings, urls, console, past_days))
-            _write_key(folder, token)
+        if not (folder / KEY_FILE).is_file():
+            made = asyncio.run(_build(settings, urls, console, past_days))
+            _write_key(folder / APPROVER_FILE, made.approver.token)
+            # Written last: its presence says that the demo is whole.
+            _write_key(folder / KEY_FILE, made.buyer.token)
         else:
             asyncio.run(prepare(urls))
             console.print(f"Found the demo in {folder}.")
@@ -54,29 +55,20 @@ def run(
             return
         for finding in asyncio.run(check(settings, urls)):
             raise EmbeddedPostgresError(f"{finding.what} {finding.mend}")
-        serve(settings, urls, announce=lambda url: _announce(console, url, token, folder))
+        serve(settings, urls, announce=lambda url: _announce(console, url, folder))
 
 
-def _finished(folder: Path) -> str | None:
-    """The key of a demo that was finished, or None."""
-    try:
-        return (folder / KEY_FILE).read_text().strip()
-    except FileNotFoundError:
-        return None
-
-
-def _write_key(folder: Path, token: str) -> None:
-    # Written last and in one step: its presence says that the demo is whole.
-    unfinished = folder / f"{KEY_FILE}.new"
+def _write_key(path: Path, token: str) -> None:
+    unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(fd, "w") as file:
         file.write(token + "\n")
-    unfinished.replace(folder / KEY_FILE)
+    unfinished.replace(path)
 
 
-async def _build(settings: Settings, urls: Urls, console: Console, past_days: int) -> str:
-    """Make the demo's data; gives the API key."""
+async def _build(settings: Settings, urls: Urls, console: Console, past_days: int) -> World:
+    """Make the demo's data; gives its world, with the API keys."""
     began = time.monotonic()
     today = datetime.now(world.ZONE).date()
     # Its calendar moves by whole weeks: this one reaches today at least.
@@ -100,7 +92,7 @@ async def _build(settings: Settings, urls: Urls, console: Console, past_days: in
     finally:
         await runtime.database.dispose()
     console.print(f"Made in {time.monotonic() - began:.0f} s.")
-    return made.token
+    return made
 
 
 async def _start_afresh(urls: Urls) -> None:
@@ -176,7 +168,7 @@ async def _prove(made: World, trade: Trade, console: Console) -> None:
         raise RuntimeError(f"The audit found {report.findings[0]}")
 
 
-def _announce(console: Console, url: str, token: str, folder: Path) -> None:
+def _announce(console: Console, url: str, folder: Path) -> None:
     header = '-H "Authorization: Bearer $KEY"'
     paths = (
         "/v1/replenishment/suggestions?status=open&limit=3",
@@ -186,8 +178,10 @@ def _announce(console: Console, url: str, token: str, folder: Path) -> None:
     lines = (
         "",
         f"Serving {url}, documentation at {url}/docs",
-        f"API key (also in {folder / KEY_FILE}):",
-        f"  export KEY={token}",
+        f"API keys (also in {folder}): the buyer's, who may everything but approve his own orders,",
+        "and the approver's:",
+        f"  export KEY={(folder / KEY_FILE).read_text().strip()}",
+        f"  export APPROVER_KEY={(folder / APPROVER_FILE).read_text().strip()}",
         *(f"  curl -s {header} '{url}{path}'" for path in paths),
         "Ctrl-C ends it and leaves nothing running.",
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from rich.console import Console
 
+from scm_api.access.errors import SegregationOfDuties
 from scm_api.alerts import service as alerts
 from scm_api.core import consumers, jobs
 from scm_api.demo import screen
@@ -15,6 +16,7 @@ from scm_api.demo.figures import Figures, alert_changes, figures
 from scm_api.demo.trade import Coming, Trade
 from scm_api.demo.world import World
 from scm_api.purchase_orders import service as purchase_orders
+from scm_api.purchase_orders.schemas import OrderAction
 from scm_api.replenishment import service as replenishment
 from scm_api.replenishment import suggestion_service as suggestions
 from scm_api.replenishment.schemas import PlanCreate
@@ -47,7 +49,7 @@ class Story:
         screen.heading(console, f"1. Plan, on the morning of {world.clock.now.date()}")
         await self._plan()
         await self._show_suggestions()
-        screen.heading(console, "2. Convert the suggestions, approve, issue; suppliers confirm")
+        screen.heading(console, "2. Convert the suggestions; another approves, suppliers confirm")
         await self._order()
         since = world.clock.now
         screen.heading(console, f"3. {last - self.index + 1} days of deliveries and sales")
@@ -126,11 +128,12 @@ class Story:
         world.clock.set(world.company.days[self.index], 10)
         async with world.transaction() as tx:
             made = await suggestions.convert(tx, Convert(where=SuggestionSelection()))
+        await self._try_to_approve(made.orders[0].id)
+        await trade.send([converted.id for converted in made.orders])
         rows = []
         for converted in made.orders:
             async with world.transaction() as tx:
                 order = await purchase_orders.get(tx, str(converted.id))
-                await trade.send(tx, order)
                 read = await purchase_orders.read(tx, order)
             supplier = self._supplier(read.supplier.code)
             lines = [
@@ -150,6 +153,22 @@ class Story:
         self._split_the_first_delivery([row[0] for row in rows])
         head = ["order", "supplier", "lines", f"amount {world.company.currency}", "will arrive"]
         screen.table(self.console, head, rows)
+
+    async def _try_to_approve(self, order_id: UUID) -> None:
+        """Duties are separate: the buyer, who may do everything else, is refused."""
+        try:
+            async with self.world.transaction() as tx:
+                order = await purchase_orders.get(tx, str(order_id))
+                action = OrderAction(version=order.version)
+                await purchase_orders.approve(tx, str(order_id), action, None)
+        except SegregationOfDuties as refused:
+            self.console.print(
+                f"{self.world.buyer.name} wrote these orders and cannot approve them "
+                f"({refused.code}): {self.world.approver.name} does.",
+                highlight=False,
+            )
+        else:
+            raise RuntimeError("The buyer approved an order of his own.")
 
     def _supplier(self, code: str) -> int:
         return next(n for n, s in enumerate(self.world.company.suppliers) if s.code == code)

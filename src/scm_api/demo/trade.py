@@ -1,10 +1,11 @@
 """A year of trade, day by day: goods arrive, the buyer orders, customers buy.
 
-Rule: one day is one transaction, through the services; the arrays here only remember what the day
-must know, and are compared with the stock positions at the end.
+Rule: whoever acts does so in a transaction of his own, through the services; the arrays here only
+remember what the day must know, and are compared with the stock positions at the end.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
@@ -17,7 +18,6 @@ from scm_api.core.tx import Tx
 from scm_api.demo import buyer
 from scm_api.demo.world import World, at, reference, whole
 from scm_api.purchase_orders import service as purchase_orders
-from scm_api.purchase_orders.models import PurchaseOrder
 from scm_api.purchase_orders.schemas import (
     Confirmation,
     LineCreate,
@@ -103,8 +103,9 @@ class Trade:
         async with self.world.transaction() as tx:
             for delivery in self.coming.pop(day, []):
                 await self.receive(tx, day, delivery)
-            if is_buyer_at_work:
-                await self._review(tx, index)
+        if is_buyer_at_work:
+            await self._review(index)
+        async with self.world.transaction() as tx:
             await self._sell(tx, index)
 
     async def receive(self, tx: Tx, day: date, delivery: Coming) -> UUID:
@@ -139,16 +140,24 @@ class Trade:
             self.on_order[i, w] += units
         return arrives_on
 
-    async def send(self, tx: Tx, order: PurchaseOrder) -> PurchaseOrder:
-        """Approve and issue a draft; the supplier accepts it as it is."""
-        key = str(order.id)
-        await purchase_orders.approve(tx, key, OrderAction(version=order.version), None)
-        await purchase_orders.issue(tx, key, OrderAction(version=order.version), None)
-        await purchase_orders.confirm(tx, key, Confirmation(version=order.version), None)
-        self.counts.orders += 1
-        return order
+    async def send(self, ids: Sequence[UUID]) -> None:
+        """The approver approves what the buyer drafted; the buyer issues it, and the suppliers
+        accept it as it is."""
+        async with self.world.transaction(is_approving=True) as tx:
+            for id in ids:
+                order = await purchase_orders.get(tx, str(id))
+                action = OrderAction(version=order.version)
+                await purchase_orders.approve(tx, str(id), action, None)
+        async with self.world.transaction() as tx:
+            for id in ids:
+                order = await purchase_orders.get(tx, str(id))
+                action = OrderAction(version=order.version)
+                order = await purchase_orders.issue(tx, str(id), action, None)
+                answer = Confirmation(version=order.version)
+                await purchase_orders.confirm(tx, str(id), answer, None)
+        self.counts.orders += len(ids)
 
-    async def _review(self, tx: Tx, index: int) -> None:
+    async def _review(self, index: int) -> None:
         company = self.world.company
         day = company.days[index]
         due = [s for s in range(len(company.suppliers)) if buyer.is_review_day(day, s)]
@@ -172,11 +181,12 @@ class Trade:
             )
             if found:
                 wanted.append((s, found))
-        drafts = await purchase_orders.create_many(
-            tx, [self._order(day, s, found) for s, found in wanted]
-        )
+        async with self.world.transaction() as tx:
+            drafts = await purchase_orders.create_many(
+                tx, [self._order(day, s, found) for s, found in wanted]
+            )
+        await self.send([order.id for order in drafts])
         for order, (s, found) in zip(drafts, wanted, strict=True):
-            await self.send(tx, order)
             lines = [(n, x.item, x.warehouse, x.quantity) for n, x in enumerate(found, 1)]
             self.expect(order.number, day, s, lines)
 

@@ -12,6 +12,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from scm_api.access import service as access
+from scm_api.access.permissions import TEMPLATES
+from scm_api.access.service import NewKey
 from scm_api.core import outbox
 from scm_api.core.runtime import Runtime
 from scm_api.core.schemas import ItemReference, Reference
@@ -60,25 +62,26 @@ class World:
     clock: Clock
     company: SampleCompany
     organization_id: UUID
-    token: str
+    buyer: NewKey
+    approver: NewKey
     item_ids: list[UUID] = field(default_factory=list)
     warehouse_ids: list[UUID] = field(default_factory=list)
     # bins[item][warehouse] is the location the item lies in.
     bins: list[list[UUID]] = field(default_factory=list)
     outside: dict[str, UUID] = field(default_factory=dict)
 
-    @property
-    def principal(self) -> Principal:
-        """Who plays the past: everything may be done, and the audit trail says by whom."""
-        return Principal(
-            "system", self.organization_id, "demo", self.organization_id, frozenset("*")
-        )
-
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """A transaction at the clock's time; committed at a clean end."""
+    async def transaction(self, *, is_approving: bool = False) -> AsyncIterator[Tx]:
+        """A transaction at the clock's time, of the buyer, who does everything here but approve, or
+        of the approver; committed at a clean end."""
+        key, granted = self.buyer, frozenset("*")
+        if is_approving:
+            key, granted = self.approver, TEMPLATES["approver"].permissions
+        principal = Principal(
+            "api_key", key.id, key.name, self.organization_id, granted, key_id=key.id
+        )
         async with self.runtime.database.transaction(
-            self.principal, now=self.clock(), source=Source("demo")
+            principal, now=self.clock(), source=Source("demo")
         ) as tx:
             yield tx
             await outbox.flush(tx)
@@ -90,7 +93,7 @@ class World:
 
 
 async def create(runtime: Runtime, clock: Clock, company: SampleCompany, first_day: date) -> World:
-    """Make the organization with a key, and its master data, on the morning of its first day.
+    """Make the organization with its keys, and its master data, on the morning of its first day.
 
     Raises `Duplicate` if it exists.
     """
@@ -102,8 +105,11 @@ async def create(runtime: Runtime, clock: Clock, company: SampleCompany, first_d
             base_currency=company.currency,
             time_zone=company.time_zone,
         )
-        key = await access.create_key(driver, organization_id, name="demo key")
-    world = World(runtime, clock, company, organization_id, key.token)
+        buyer = await access.create_key(driver, organization_id, name="demo buyer")
+        approver = await access.create_key(
+            driver, organization_id, name="demo approver", permissions=(), roles=("approver",)
+        )
+    world = World(runtime, clock, company, organization_id, buyer, approver)
     clock.set(first_day, 6)
     async with world.transaction() as tx:
         await _write_warehouses(tx, world)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from scm_api.core.across import Combinable
 from scm_api.core.redaction import paths_of, redact
 from scm_api.core.schemas import Link, Read
 from scm_api.insights import policy
@@ -42,7 +43,7 @@ class Derive(Protocol):
     def __call__(self, row: Mapping[str, Any], days: int) -> dict[str, Any]: ...
 
 
-class Kpi(Read):
+class Kpi(Combinable):
     """What every key figure says about itself. A key figure adds `total`, `groups`, and by what
     arithmetic its inputs become figures."""
 

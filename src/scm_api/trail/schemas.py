@@ -11,6 +11,7 @@ from scm_api.core.schemas import Instant, Page, Read
 
 Action = Literal["created", "changed", "deleted"]
 Stream = Literal["audit", "event", "ledger"]
+FieldValue = str | bool | int | list[Any] | dict[str, Any] | None
 
 
 class AuditFilter(PageParams):
@@ -22,7 +23,7 @@ class AuditFilter(PageParams):
     object: UUID | None = Field(
         default=None, description="An object's id: its own entries and those of its parts."
     )
-    action: Action | None = None
+    action: Action | None = Field(default=None, description="Only what was done in this way.")
     field: str | None = Field(
         default=None, max_length=64, description="Only entries in which this field changed."
     )
@@ -66,8 +67,8 @@ class AuditedPrincipal(Read):
 class Change(Read):
     """A field before and after; null also where the object did not exist."""
 
-    old: Any = None
-    new: Any = None
+    old: FieldValue = None
+    new: FieldValue = None
 
 
 class AuditEntryRead(Read):

@@ -110,22 +110,10 @@ class AccountShared(Conflict):
     )
 
 
-class DutiesConflict(Conflict):
-    """`rules` are the duty rules that block these roles in one hand."""
-
-    code = "duties_conflict"
-    title = Text("Duties must stay separate", "职责须分离")
-    detail = Text(
-        "These roles together break the duty rules {rules}.", "这些角色同时授予违反职责规则 {rules}。"
-    )
-
-
 class InvitationPending(Conflict):
     code = "invitation_pending"
     title = Text("The invitation is not accepted yet", "邀请尚未接受")
-    detail = Text(
-        "{email} has not accepted the invitation yet.", "{email} 尚未接受邀请。"
-    )
+    detail = Text("{email} has not accepted the invitation yet.", "{email} 尚未接受邀请。")
 
 
 class AlreadyMember(Conflict):
@@ -137,17 +125,17 @@ class AlreadyMember(Conflict):
 class SecondFactorActive(Conflict):
     code = "second_factor_active"
     title = Text("There is a second factor already", "已启用第二验证因素")
-    detail = Text("Remove the second factor before setting up another.", "请先移除现有的第二验证因素。")
+    detail = Text(
+        "Remove the second factor before setting up another.", "请先移除现有的第二验证因素。"
+    )
 
 
 class NoSecondFactor(Conflict):
     code = "no_second_factor"
     title = Text("No second factor", "没有第二验证因素")
-    detail = Text("There is no second factor to confirm or remove.", "没有可确认或移除的第二验证因素。")
+    detail = Text(
+        "There is no second factor to confirm or remove.", "没有可确认或移除的第二验证因素。"
+    )
 
 
 EMAIL = Rule("email", Text("Must be an e-mail address.", "须为电子邮箱地址。"))
-EXISTING_PASSWORD = Rule(
-    "password_required",
-    Text("Choose a password, or give that of your account.", "请设置密码,或提供现有账户的密码。"),
-)

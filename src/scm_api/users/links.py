@@ -5,7 +5,7 @@ A token is shown once and stands behind the `#` of a link, which browsers send t
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +15,8 @@ from scm_api.core.ids import uuid7
 from scm_api.core.tx import Tx
 from scm_api.users.errors import LinkNotValid
 
+# A request's transaction, or that of the command line.
+Statements: TypeAlias = Tx | asyncpg.Connection
 Kind = Literal["invitation", "password_reset"]
 
 _PREFIX: dict[Kind, str] = {"invitation": "scm_in", "password_reset": "scm_pr"}
@@ -41,7 +43,7 @@ values ($1, $2, $3, $4, $5, now() + make_interval(hours => $6)) returning expire
 """
 
 
-async def make(tx: Tx, kind: Kind, user_id: UUID, organization_id: UUID | None) -> NewLink:
+async def make(tx: Statements, kind: Kind, user_id: UUID, organization_id: UUID | None) -> NewLink:
     """A new link in place of the person's earlier ones of this kind (an invitation replaces those
     of its own organization). The transaction must see the process's tables."""
     await consume(tx, kind, user_id, organization_id if kind == "invitation" else None)
@@ -52,7 +54,9 @@ async def make(tx: Tx, kind: Kind, user_id: UUID, organization_id: UUID | None) 
     return NewLink(kind, token.text, expires_at)
 
 
-async def consume(tx: Tx, kind: Kind, user_id: UUID, organization_id: UUID | None = None) -> None:
+async def consume(
+    tx: Statements, kind: Kind, user_id: UUID, organization_id: UUID | None = None
+) -> None:
     """Make the person's open links of a kind worthless, all or those of one organization."""
     await tx.execute(
         """

@@ -146,9 +146,7 @@ async def _failed(tx: Tx, row: asyncpg.Record, reason: str) -> Problem:
     return counted(tx, LoginFailed())
 
 
-async def _check_code(
-    tx: Tx, row: asyncpg.Record, proof: Proof, counts: throttle.Throttle
-) -> None:
+async def _check_code(tx: Tx, row: asyncpg.Record, proof: Proof, counts: throttle.Throttle) -> None:
     user_id: UUID = row["user_id"]
     if proof.totp_code is None and proof.recovery_code is None:
         raise SecondFactorRequired
@@ -185,9 +183,7 @@ async def _chosen(tx: Tx, user_id: UUID, code: str | None) -> UUID | None:
         code,
     )
     if found is None:
-        raise Invalid(
-            [UNKNOWN_REFERENCE.at("/organization", kind="organization", reference=code)]
-        )
+        raise Invalid([UNKNOWN_REFERENCE.at("/organization", kind="organization", reference=code)])
     return found
 
 

@@ -158,9 +158,7 @@ class Prover:
     async def of(cls, tx: Tx) -> "Prover":
         """Raises `PersonRequired`, `LoginThrottled`."""
         user_id = person_of(tx.principal)
-        scope = throttle.scope(
-            throttle.ACCOUNT_HERE, "proof", tx.principal.session_id or user_id
-        )
+        scope = throttle.scope(throttle.ACCOUNT_HERE, "proof", tx.principal.session_id or user_id)
         try:
             await throttle.admit(tx, scope)
         except LoginThrottled as waiting:
@@ -201,13 +199,9 @@ async def change_password(tx: Tx, old: str, new: str) -> None:
     prover = await Prover.of(tx)
     await prover.by_password(old)
     row = prover.row
-    chosen = passwords.check_choice(
-        new, email=row["email"], name=row["name"], at="/new_password"
-    )
+    chosen = passwords.check_choice(new, email=row["email"], name=row["name"], at="/new_password")
     await people.set_password(tx, prover.user_id, chosen)
-    await sessions.end(
-        tx, prover.user_id, why="password_changed", but=tx.principal.session_id
-    )
+    await sessions.end(tx, prover.user_id, why="password_changed", but=tx.principal.session_id)
     await people.log(tx, "password_changed", prover.user_id, tx.organization_id)
 
 

@@ -22,6 +22,7 @@ from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Tx
 from scm_api.users import sessions
 from scm_api.users.errors import LoginFailed
+from scm_api.users.logins import counted
 from scm_api.users.oidc_people import person_of
 from scm_api.users.oidc_provider import Provider, provider_of
 from scm_api.users.oidc_tokens import Claims, read_claims, read_header
@@ -189,8 +190,9 @@ async def _read(runtime: Runtime, token: str) -> Claims:
     return claims
 
 
-async def refusal(tx: Tx, refused: Refused) -> LoginFailed:
-    """The constant refusal; why stands in the access log, which outlives the refused request."""
+async def refusal(tx: Tx, refused: Refused) -> Problem:
+    """The constant refusal; why stands in the access log, which outlives the refused request
+    and a dry run."""
     await access_log.write(
         tx.driver,
         refused.kind,
@@ -198,4 +200,4 @@ async def refusal(tx: Tx, refused: Refused) -> LoginFailed:
         address=tx.source.address,
         request_id=tx.request_id,
     )
-    return LoginFailed()
+    return counted(tx, LoginFailed())

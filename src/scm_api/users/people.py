@@ -9,8 +9,10 @@ from scm_api.access import access_log
 from scm_api.core.errors import Invalid
 from scm_api.core.tx import Tx
 from scm_api.users import links, logins, passwords, sessions
-from scm_api.users.errors import EXISTING_PASSWORD, LinkNotValid
+from scm_api.users.errors import EMAIL, AlreadyMember, LinkNotValid
+from scm_api.users.links import NewLink, Statements
 from scm_api.users.logins import Proof
+from scm_api.users.person_schemas import is_email
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Accepted:
 _FIND = "select id from user_account where lower(email) = $1"
 
 
-async def find_or_create(tx: Tx, email: str, name: str) -> UUID:
+async def find_or_create(tx: Statements, email: str, name: str) -> UUID:
     """The account of an e-mail in lower case, made if there is none.
 
     Ids of people are random: they tell no organization how long an account has existed.
@@ -41,6 +43,30 @@ async def find_or_create(tx: Tx, email: str, name: str) -> UUID:
     )
     found: UUID = made or await tx.fetchval(_FIND, email)
     return found
+
+
+async def invite_first(
+    driver: asyncpg.Connection, organization_id: UUID, *, email: str, name: str, role: str
+) -> NewLink:
+    """Invite a person in a system transaction, as the command line does: somebody must be first.
+
+    Raises `Invalid` for what is no e-mail, `AlreadyMember`, also where an invitation is pending.
+    """
+    if not is_email(email):
+        raise Invalid([EMAIL.at("/email")])
+    email = email.lower()
+    user_id = await find_or_create(driver, email, name)
+    if not await driver.fetchval(
+        "insert into membership (organization_id, id, user_id, roles, invited_as) "
+        "values ($1, $2, $3, $4, $5) on conflict do nothing returning true",
+        organization_id,
+        uuid4(),
+        user_id,
+        [role],
+        name,
+    ):
+        raise AlreadyMember(email=email)
+    return await links.make(driver, "invitation", user_id, organization_id)
 
 
 _INVITED = """
@@ -69,8 +95,6 @@ async def accept(tx: Tx, token: str, name: str | None, proof: Proof) -> Accepted
     Raises `LinkNotValid`, `Invalid`; `LoginFailed`, `LoginThrottled`, `SecondFactorRequired`.
     """
     row = await _invited(tx, token)
-    if not proof.password:
-        raise Invalid([EXISTING_PASSWORD.at("/password")])
     if row["has_account"]:
         person = await logins.prove(
             tx,
@@ -147,7 +171,7 @@ async def reset_password(tx: Tx, token: str, password: str) -> None:
     await log(tx, "password_reset", user_id, organization_id)
 
 
-_SET_PASSWORD = """
+_KEEP_HASH = """
 insert into user_credential (user_id, password_hash, password_changed_at) values ($1, $2, now())
 on conflict (user_id) do update
 set password_hash = excluded.password_hash, password_changed_at = excluded.password_changed_at
@@ -156,7 +180,7 @@ set password_hash = excluded.password_hash, password_changed_at = excluded.passw
 
 async def set_password(tx: Tx, user_id: UUID, chosen: str) -> None:
     """Keep a password in its normal form as argon2id; devices known so far are forgotten."""
-    await tx.execute(_SET_PASSWORD, user_id, await passwords.hash_of(chosen))
+    await tx.execute(_KEEP_HASH, user_id, await passwords.hash_of(chosen))
     await tx.execute("delete from known_device where user_id = $1", user_id)
 
 

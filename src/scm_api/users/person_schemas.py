@@ -1,5 +1,6 @@
 """Bodies of sessions, of one's own account, and of the links that open accounts."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -18,15 +19,18 @@ _EMAIL_PATTERN = (
 )
 
 
+def is_email(text: str) -> bool:
+    """Whether a text has the form of an e-mail address."""
+    return len(text) <= 254 and re.fullmatch(_EMAIL_PATTERN, text) is not None
+
+
 def _email(value: str) -> str:
-    if len(value) > 254:
+    if not is_email(value):
         raise broken(EMAIL)
     return value.lower()
 
 
-Email = Annotated[
-    str, Field(pattern=_EMAIL_PATTERN, description="E-mail."), AfterValidator(_email)
-]
+Email = Annotated[str, Field(pattern=_EMAIL_PATTERN, description="E-mail."), AfterValidator(_email)]
 # Secrets are of a type that shows itself in no log and no error.
 Password = Annotated[SecretStr, Field(min_length=1, max_length=200, description="The password.")]
 NewPassword = Annotated[
@@ -60,7 +64,7 @@ DeviceToken = Annotated[
 ]
 
 
-def _example(**values: Any) -> ConfigDict:
+def _example(values: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
 
 
@@ -72,7 +76,7 @@ def said(secret: SecretStr | None) -> str | None:
 class SessionCreate(Strict):
     """A login by password."""
 
-    model_config = _example(email="li.wei@example.com", password="correct horse 42 battery")
+    model_config = _example({"email": "li.wei@example.com", "password": "correct horse 42 battery"})
 
     email: Email
     password: Password
@@ -88,7 +92,7 @@ class SessionTokens(Read):
     """The tokens of a session, shown this once."""
 
     session_id: UUID
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
     access_token: str | None = Field(description="Send it as `Authorization: Bearer ...`.")
     expires_in: int = Field(description="Seconds the access token is good for.")
     refresh_token: str | None = Field(description="Good for one exchange against new tokens.")
@@ -107,7 +111,7 @@ class SessionCreated(SessionTokens):
 class SessionRefresh(Strict):
     """An exchange of a refresh token."""
 
-    model_config = _example(refresh_token="scm_rt_b2x4example_kept-by-the-client")
+    model_config = _example({"refresh_token": "scm_rt_b2x4example_kept-by-the-client"})
 
     refresh_token: RefreshToken
 
@@ -116,7 +120,9 @@ class InvitationAccept(Strict):
     """An invitation accepted: with a password to be chosen by who has no account yet, else with the
     password (and code) of the account there is."""
 
-    model_config = _example(token="scm_in_b2x4example_from-the-link", password="a new phrase 42")
+    model_config = _example(
+        {"token": "scm_in_b2x4example_from-the-link", "password": "a new phrase 42"}
+    )
 
     token: OneTimeToken
     password: NewPassword
@@ -129,7 +135,7 @@ class InvitationAccept(Strict):
 class OwnInvitationAccept(Strict):
     """An invitation accepted by the person who is logged in."""
 
-    model_config = _example(token="scm_in_b2x4example_from-the-link")
+    model_config = _example({"token": "scm_in_b2x4example_from-the-link"})
 
     token: OneTimeToken
 
@@ -147,7 +153,9 @@ class InvitationAccepted(Read):
 class PasswordReset(Strict):
     """A new password, by the token of a link."""
 
-    model_config = _example(token="scm_pr_b2x4example_from-the-link", password="a new phrase 42")
+    model_config = _example(
+        {"token": "scm_pr_b2x4example_from-the-link", "password": "a new phrase 42"}
+    )
 
     token: OneTimeToken
     password: NewPassword
@@ -185,7 +193,7 @@ class MeRead(Read):
 class MePatch(Strict):
     """Changes to one's own profile (JSON Merge Patch)."""
 
-    model_config = _example(name="Li Wei", language="zh-CN")
+    model_config = _example({"name": "Li Wei", "language": "zh-CN"})
 
     name: Name | MISSING = MISSING
     language: Language | None | MISSING = MISSING
@@ -195,7 +203,9 @@ class MePatch(Strict):
 class PasswordChange(Strict):
     """A new password, by the old one."""
 
-    model_config = _example(old_password="correct horse 42 battery", new_password="a new phrase 42")
+    model_config = _example(
+        {"old_password": "correct horse 42 battery", "new_password": "a new phrase 42"}
+    )
 
     old_password: Password
     new_password: NewPassword
@@ -221,13 +231,13 @@ class SessionList(Page[SessionRead]):
 class TotpStart(Strict):
     """The password, so that a stolen session cannot set up a second factor."""
 
-    model_config = _example(password="correct horse 42 battery")
+    model_config = _example({"password": "correct horse 42 battery"})
 
     password: Password
 
 
 class TotpSecret(Read):
-    """A secret for an authenticator, shown this once; it counts after a code of it was confirmed."""
+    """A secret for an authenticator, shown this once; it counts once a code of it was confirmed."""
 
     secret: str | None = Field(description="Base32, to be typed.")
     otpauth_uri: str | None = Field(description="The same as an address, for a QR code.")
@@ -236,7 +246,7 @@ class TotpSecret(Read):
 class TotpConfirm(Strict):
     """A code of the new authenticator."""
 
-    model_config = _example(totp_code="123456")
+    model_config = _example({"totp_code": "123456"})
 
     totp_code: TotpCode
 
@@ -250,10 +260,8 @@ class RecoveryCodes(Read):
 class TotpRemove(Strict):
     """The password, and a code or a recovery code."""
 
-    model_config = _example(password="correct horse 42 battery", totp_code="123456")
+    model_config = _example({"password": "correct horse 42 battery", "totp_code": "123456"})
 
     password: Password
     totp_code: TotpCode | None = None
     recovery_code: RecoveryCode | None = None
-
-

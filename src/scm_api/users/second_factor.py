@@ -28,7 +28,7 @@ def new_secret() -> str:
 
 def uri(secret: str, email: str) -> str:
     """The `otpauth://` address that authenticators read from a QR code."""
-    return pyotp.TOTP(secret).provisioning_uri(email, issuer_name=_ISSUER)
+    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
 
 
 def step_of(secret: str, code: str, now: datetime) -> int | None:

@@ -118,9 +118,7 @@ async def revoke(tx: OpenTx) -> None:
 @invitation_router.post(
     "/accept",
     summary="Accept an invitation",
-    **operation(
-        PUBLIC, errors=[LinkNotValid, LoginFailed, SecondFactorRequired, LoginThrottled]
-    ),
+    **operation(PUBLIC, errors=[LinkNotValid, LoginFailed, SecondFactorRequired, LoginThrottled]),
 )
 async def accept_invitation(tx: OpenTx, body: InvitationAccept) -> InvitationAccepted:
     """Become a member by the token of an invitation.
@@ -153,9 +151,7 @@ async def accept_invitation(tx: OpenTx, body: InvitationAccept) -> InvitationAcc
 async def reset_password(tx: OpenTx, body: PasswordReset) -> None:
     """Set a new password with the token of a link. All sessions end and every other reset link of
     the person becomes worthless; a second factor stays."""
-    await people.reset_password(
-        tx, body.token.get_secret_value(), body.password.get_secret_value()
-    )
+    await people.reset_password(tx, body.token.get_secret_value(), body.password.get_secret_value())
 
 
 @me_router.get("", summary="Who am I", **operation(SELF))
@@ -197,9 +193,7 @@ async def accept_own_invitation(tx: OpenTx, body: OwnInvitationAccept) -> Invita
     return InvitationAccepted(**vars(accepted))
 
 
-@me_router.get(
-    "/sessions", summary="My sessions", **operation(SELF, errors=[PersonRequired])
-)
+@me_router.get("/sessions", summary="My sessions", **operation(SELF, errors=[PersonRequired]))
 async def list_sessions(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[PageParams, Query()]
 ) -> SessionList:

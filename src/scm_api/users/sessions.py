@@ -112,7 +112,7 @@ async def _issue(tx: Tx, session_id: UUID) -> SessionTokens:
     )
 
 
-_REFRESH_TOKEN = """
+_FIND = """
 select t.secret_sha256, t.session_id, s.user_id, s.chosen_organization_id,
        s.revoked_at is not null as is_revoked, u.is_active,
        t.expires_at <= now() or s.expires_at <= now() as is_expired
@@ -134,7 +134,7 @@ async def refresh(tx: Tx, token: str) -> SessionTokens:
     parts = split_token(token)
     row = None
     if parts is not None and parts[0] == "scm_rt":
-        row = await tx.fetchrow(_REFRESH_TOKEN, parts[1])
+        row = await tx.fetchrow(_FIND, parts[1])
     if parts is None or row is None or not _is_right(parts[2], row):
         raise await _refused(tx, "refresh_unknown")
     if row["is_revoked"] or row["is_expired"] or not row["is_active"]:

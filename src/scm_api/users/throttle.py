@@ -31,7 +31,7 @@ class Rule:
         if failures < self.free:
             return 0
         doublings = min(failures - self.free, 10)
-        return min(self.first_seconds * 2**doublings, self.longest_seconds)
+        return min(self.first_seconds << doublings, self.longest_seconds)
 
     def is_forgotten(self, failures: int, age_seconds: float) -> bool:
         """Whether the count starts anew."""
@@ -161,9 +161,7 @@ async def _read(tx: Tx, scopes: Sequence[Scope]) -> dict[bytes, asyncpg.Record]:
     return {row["scope"]: row for row in await tx.fetch(_READ, [one.key for one in scopes])}
 
 
-def _refuse_waiting(
-    scopes: Sequence[Scope], read: dict[bytes, asyncpg.Record]
-) -> None:
+def _refuse_waiting(scopes: Sequence[Scope], read: dict[bytes, asyncpg.Record]) -> None:
     waits = [
         one.rule.wait_seconds(row["failures"]) - row["age_seconds"]
         for one in scopes
