@@ -31,13 +31,15 @@ check: $(INSTALLED)  ## Format, lint, types, layers, and the committed OpenAPI d
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/scm-api openapi --check
+	$(BIN)/python scripts/role_matrix.py --check
 
 format: $(INSTALLED)  ## Format and sort imports
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
-openapi: $(INSTALLED)  ## Write openapi/openapi.json anew
+openapi: $(INSTALLED)  ## Write openapi/openapi.json and docs/role-matrix.csv anew
 	@$(BIN)/scm-api openapi
+	@$(BIN)/python scripts/role_matrix.py
 
 bench: $(INSTALLED)  ## Run the published measurements again
 	$(BIN)/python -m bench

@@ -16,6 +16,10 @@ begin
      or not exists (select from organization o where o.id = target and o.is_sandbox) then
     raise insufficient_privilege using message = 'not a sandbox of this transaction';
   end if;
+  -- Whoever raises alerts, imports or seals is let end first, so that nothing of it is left over. What
+  -- is posted meanwhile breaks a foreign key or a circle of waiting: the caller tries again.
+  perform pg_advisory_xact_lock(hashtextextended(kind || target, 0))
+  from unnest(array['alerts:', 'items:', 'seal:']) kind;
   -- One statement: foreign keys are checked at its end, so that no order of tables matters.
   select string_agg(format('%I as (delete from %I where organization_id = $1%s returning 1)',
       'of_' || c.relname, c.relname,

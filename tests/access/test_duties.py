@@ -90,6 +90,36 @@ async def test_a_revision_counts_as_writing(api: Client) -> None:
             await duties.check(tx, ORDER_CREATOR_APPROVES, UUID(order["id"]))
 
 
+async def test_nobody_raises_the_amount_of_an_approved_order_alone(api: Client) -> None:
+    buyer = await key(api, "buyer")
+    order = await draft(buyer)
+    approved = await act(await key(api, "approver"), order, "approve")
+    path = f"/v1/purchase-orders/{order['id']}/revise"
+    more: dict[str, Any] = {
+        "reason": "More",
+        "version": approved["version"],
+        "lines": [{"line_no": 1, "unit_price": "1000"}],
+    }
+    refused = await buyer.post(path, more)
+    assert refused.status_code == 403
+    assert refused.json()["required_permission"] == "purchase_orders:approve"
+    assert (await api.post(path, more)).status_code == 200  # who wrote none of it
+    writer = await key(api, "buyer", "approver")
+    own = await act(await key(api, "approver"), await draft(writer), "approve")
+    raised = await writer.post(
+        f"/v1/purchase-orders/{own['id']}/revise", {**more, "version": own["version"]}
+    )
+    assert raised.json()["code"] == "sod_violation"
+    small = await key(api, "buyer", "approver", limits=Limits(amount=Decimal(1)))
+    limited = await small.post(
+        f"/v1/purchase-orders/{own['id']}/revise", {**more, "version": own["version"]}
+    )
+    assert limited.json()["code"] == "amount_limit_exceeded"
+    # To less, or later, is the buyer's own business.
+    less = {**more, "version": own["version"], "lines": [{"line_no": 1, "unit_price": "0.01"}]}
+    assert (await buyer.post(f"/v1/purchase-orders/{own['id']}/revise", less)).status_code == 200
+
+
 async def test_what_was_written_in_the_same_transaction_counts_too(api: Client) -> None:
     document = uuid4()
     async with api.runtime.database.transaction(api.principal(), now=api.runtime.clock()) as tx:

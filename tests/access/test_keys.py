@@ -132,6 +132,17 @@ async def test_nobody_takes_over_a_key_that_may_more_than_he(api: Client) -> Non
     assert (await keeper.post(f"{path}/revoke")).status_code == 200
 
 
+async def test_a_key_that_ends_makes_none_that_lives_longer(api: Client) -> None:
+    _, ending = await make(api, permissions=["*"], expires_at="2098-01-01T00:00:00Z")
+    for later in (None, "2098-01-02T00:00:00Z"):
+        refused = await ending.post(
+            KEYS, {"name": "x", "permissions": ["items:read"], "expires_at": later}
+        )
+        assert problem_codes(refused) == ["outlives_its_maker"]
+    sooner = {"name": "x", "permissions": ["items:read"], "expires_at": "2097-12-31T00:00:00Z"}
+    assert (await ending.post(KEYS, sooner)).status_code == 201
+
+
 async def test_limits_are_kept_shown_and_never_widened(api: Client) -> None:
     places = {}
     for code in ("WH-1", "WH-2"):

@@ -16,6 +16,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from scm_api.app import bare_app
+from tests.contract import world_users
 from tests.support import Client
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -139,7 +140,7 @@ async def _fitted(id: str, call: Call, caller: Client) -> Call:
     if id == "sandbox_reset":
         read = await Call("GET", "/v1/organizations/current").send(caller)
         return call.with_(body={"confirm": read.json()["code"]})
-    return call
+    return await world_users.fitted(id, call, caller)
 
 
 @cache

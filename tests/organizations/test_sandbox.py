@@ -1,8 +1,10 @@
 """Emptying a sandbox: all of its business goes, people and settings stay, others are untouched."""
 
+import asyncio
 from datetime import timedelta
 
 import asyncpg
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -10,8 +12,11 @@ from scm_api import wiring
 from scm_api.access import service as access
 from scm_api.core.db import Base
 from scm_api.core.idempotency import IdempotencyKey
+from scm_api.core.runtime import Runtime
+from scm_api.trail import sealing
+from scm_api.trail.verifying import Verification, verify
 from tests.contract.world import build, digest
-from tests.organizations.support import company, order, person
+from tests.organizations.support import company, opening, order, person
 from tests.support import Client, new_client, problem_codes
 
 assert wiring.registered
@@ -62,16 +67,9 @@ async def _counts(admin: asyncpg.Connection, caller: Client) -> dict[str, int]:
 
 
 async def test_a_reset_empties_every_table_but_those_it_keeps(
-    sandbox: Client, admin: asyncpg.Connection
+    runtime: Runtime, http: httpx.AsyncClient, admin: asyncpg.Connection
 ) -> None:
-    world = await build(sandbox.runtime, sandbox.http)
-    async with sandbox.runtime.database.system() as driver:
-        await driver.execute(
-            "update organization set is_sandbox = true where id = $1", world.organization_id
-        )
-        key = await access.create_key(driver, world.organization_id, name="test key")
-    world = Client(world.runtime, world.http, world.organization_id, key.token)
-    await world.ok("POST", "/v1/organizations/current/fiscal-periods/2020-P01/close", json={})
+    world = await build(runtime, http)
     await world.settle()
     before = await _counts(admin, world)
     job = await _reset(world)
@@ -211,3 +209,36 @@ async def test_a_live_organization_s_key_does_not_open_a_sandbox(sandbox: Client
     made = await new_client(sandbox.runtime, sandbox.http, organization_id=sandbox.organization_id)
     assert made.token.startswith("scm_test_")
     assert (await made.get("/v1/items")).status_code == 200
+
+
+async def test_the_trail_of_an_emptied_sandbox_is_sound(sandbox: Client) -> None:
+    async def verified() -> Verification:
+        await sealing.run_once(sandbox.runtime)
+        async with sandbox.runtime.database.transaction(
+            sandbox.principal(), now=sandbox.runtime.clock(), read_only=True
+        ) as tx:
+            return await verify(tx, sealing.key_of(sandbox.runtime))
+
+    await company(sandbox)
+    before = await verified()
+    assert (before.seals > 0, before.findings) == (True, [])
+    await _reset(sandbox)
+    after = await verified()
+    assert (after.rows, after.findings) == (2, [])
+
+
+async def test_what_is_written_during_a_reset_leaves_nothing_half_there(
+    sandbox: Client, admin: asyncpg.Connection
+) -> None:
+    await company(sandbox)
+    response = await sandbox.post("/v1/sandbox/reset", {"confirm": await _code(sandbox)})
+
+    async def post() -> int:
+        return (await sandbox.post("/v1/stock-movements", opening())).status_code
+
+    job, *told = await asyncio.gather(sandbox.run_job(response), *(post() for _ in range(20)))
+    assert job["status"] == "succeeded", job
+    # Before the reset the item was there, after it there is none to post.
+    assert set(told) <= {201, 409, 422}
+    counts = await _counts(admin, sandbox)
+    assert counts["item"] == counts["stock_movement"] == counts["stock_position"] == 0

@@ -105,6 +105,13 @@ NOT_A_PERSON = Rule(
     ),
 )
 IN_THE_PAST = Rule("in_the_past", Text("Must lie in the future.", "须为将来的时间。"))
+OUTLIVES = Rule(
+    "outlives_its_maker",
+    Text(
+        "The key that makes it ends at {own}; it may not live longer.",
+        "创建它的密钥将于 {own} 到期,新密钥不得晚于该时间。",
+    ),
+)
 TEMPLATE_CODE = Rule(
     "template_code",
     Text("{code} is the code of a template.", "{code} 是模板角色的代码。"),

@@ -16,6 +16,7 @@ from scm_api.access.errors import (
     GRANTS_NOTHING,
     IN_THE_PAST,
     NOT_A_PERSON,
+    OUTLIVES,
     KeyOfAnotherPerson,
     KeyRevoked,
 )
@@ -59,7 +60,7 @@ async def create(tx: Tx, body: ApiKeyCreate) -> Issued:
     user_id = tx.principal.user_id
     if body.is_personal and user_id is None:
         raise Invalid([NOT_A_PERSON.at("/is_personal")])
-    _check_expiry(tx, body.expires_at)
+    await _check_expiry(tx, body.expires_at)
     grant = await _grant(tx, body.roles, body.permissions)
     limits = await resolve_limits(tx, body.warehouses, body.categories, body.amount_limit)
     check_grant(tx.principal, grant.effective, limits)
@@ -130,7 +131,7 @@ async def change(tx: Tx, key_id: UUID, body: ApiKeyPatch, if_match: Versions | N
         include={"name", "amount_limit", "expires_at"}, exclude_unset=True
     )
     if "expires_at" in wanted and wanted["expires_at"] != key.expires_at:
-        _check_expiry(tx, wanted["expires_at"])
+        await _check_expiry(tx, wanted["expires_at"])
     if body.model_fields_set & {"permissions", "roles"}:
         grant = await _grant(
             tx,
@@ -253,9 +254,15 @@ async def _grant(tx: Tx, roles: Sequence[str], permissions: Sequence[str]) -> ca
     return await catalogue.grant(tx, roles, permissions)
 
 
-def _check_expiry(tx: Tx, expires_at: datetime | None) -> None:
+async def _check_expiry(tx: Tx, expires_at: datetime | None) -> None:
     if expires_at is not None and expires_at <= tx.now:
         raise Invalid([IN_THE_PAST.at("/expires_at")])
+    if tx.principal.key_id is None:
+        return
+    # A key that ends leaves none behind that lives longer.
+    own = (await get(tx, tx.principal.key_id)).expires_at
+    if own is not None and (expires_at is None or expires_at > own):
+        raise Invalid([OUTLIVES.at("/expires_at", own=own.isoformat())])
 
 
 def _columns(limits: Limits) -> dict[str, Any]:

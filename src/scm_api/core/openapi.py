@@ -173,6 +173,7 @@ def _drop_unused(doc: dict[str, Any]) -> None:
 def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
     permission = spec["x-permission"]
     spec.pop("x-secrets", None)
+    spec.pop("x-secret-body", None)
     own = [Problem.registry[code] for code in spec.pop("x-problems")]
     writes = method != "get" and not spec.pop("x-read-only", False)
     needs = {
@@ -184,7 +185,8 @@ def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
     names = {parameter["name"] for parameter in spec.get("parameters", [])}
     parameters = spec.setdefault("parameters", [])
     if writes:
-        parameters.append(_header("Idempotency-Key"))
+        if permission != PUBLIC:
+            parameters.append(_header("Idempotency-Key"))
         if "dry_run" not in names:
             parameters.append(_DRY_RUN)
     if method == "get" and "{" in route.path:

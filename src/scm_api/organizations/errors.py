@@ -72,10 +72,6 @@ NOT_CONFIRMED = Rule(
         "请填写本组织代码 {organization} 以确认。",
     ),
 )
-UNKNOWN_CURRENCY = Rule(
-    "unknown_currency",
-    Text("{currency} is not an ISO 4217 currency.", "{currency} 不是 ISO 4217 货币。"),
-)
 DAY_NOT_IN_YEAR = Rule(
     "day_not_in_year", Text("Must be a day of {year}.", "须为 {year} 年内的日期。")
 )

@@ -327,6 +327,6 @@ async def other_running_jobs(tx: Tx, job_id: UUID) -> int:
 
 async def empty_sandbox(tx: Tx) -> int:
     """Remove every row of business of this sandbox; gives how many there were."""
-    await tx.execute("set local statement_timeout = 0")
+    await tx.execute("set local statement_timeout = 0; set local lock_timeout = 0")
     removed: int = await tx.fetchval("select reset_sandbox($1)", tx.organization_id)
     return removed

@@ -14,7 +14,7 @@ from scm_api.organizations.events import SandboxReset
 from scm_api.organizations.schemas import SandboxResetRequest
 
 JOB = "sandbox.reset"
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 _TOO_BUSY = Text("the sandbox is being written to", "沙箱正在写入")
 
 
@@ -46,11 +46,12 @@ async def reset(tx: Tx, work: Work) -> dict[str, Any]:
 
 
 async def _empty(tx: Tx) -> int:
-    # What somebody writes meanwhile may refer to what is being removed: then once more.
+    # What somebody writes meanwhile may refer to what is being removed, or wait for it while holding
+    # the rest: then once more. The savepoint lets go of what was locked.
     for _ in range(_ATTEMPTS):
         try:
             async with tx.savepoint():
                 return await repository.empty_sandbox(tx)
-        except asyncpg.ForeignKeyViolationError:
+        except (asyncpg.ForeignKeyViolationError, asyncpg.DeadlockDetectedError):
             continue
     raise Unavailable(_TOO_BUSY)

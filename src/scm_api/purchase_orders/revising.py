@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from scm_api.access import duties
+from scm_api.access.limits import check_amount
 from scm_api.core.errors import FieldError, Invalid
 from scm_api.core.http import Versions
 from scm_api.core.schemas import ONE_BILLION
@@ -16,6 +18,7 @@ from scm_api.purchase_orders.models import PurchaseOrder
 from scm_api.purchase_orders.saving import Order, event, lock, settle
 from scm_api.purchase_orders.schemas import LineChange, OrderRevise
 
+APPROVE = "purchase_orders:approve"
 _PLAIN = (
     "unit_price",
     "over_delivery_percent",
@@ -31,10 +34,15 @@ async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None)
     """Change open lines and the exchange rate; gives a new revision, or the same order if nothing
     really changes. What changed on a line must be confirmed again.
 
-    Raises `NotFound`, `VersionMismatch`, `PreconditionRequired`, `IllegalTransition`, `Invalid`.
+    A revision to a higher amount decides anew on what was approved: it needs what an approval
+    needs.
+
+    Raises `NotFound`, `VersionMismatch`, `PreconditionRequired`, `IllegalTransition`, `Invalid`;
+    `PermissionDenied`, `SegregationOfDuties`, `AmountLimitExceeded` for a higher amount.
     """
     order = await lock(tx, key, "revise", if_match, body.version, version_required=True)
     header, found = order.header, list[FieldError]()
+    approved = header.amount * header.exchange_rate
     before = _snapshot(order, header.exchange_rate)
     rate = header.exchange_rate
     if isinstance(body.exchange_rate, Decimal):
@@ -60,6 +68,8 @@ async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None)
         "warnings": await _warnings(tx, order),
     }
     await settle(tx, order, values, reason=body.reason, lines=changed, schedules=changed)
+    if header.amount * header.exchange_rate > approved:
+        await _decide(tx, header)
     await repository.insert_revision(tx, header, body.reason, changes)
     tx.emit(
         event(
@@ -72,6 +82,14 @@ async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None)
         )
     )
     return header
+
+
+async def _decide(tx: Tx, header: PurchaseOrder) -> None:
+    tx.principal.require(APPROVE)
+    await duties.check(tx, duties.ORDER_CREATOR_APPROVES, header.id)
+    if tx.principal.limits.amount is not None:
+        base_currency = (await repository.organization(tx)).base_currency
+        check_amount(tx.principal, header.amount * header.exchange_rate, base_currency)
 
 
 def _change_line(order: Order, wanted: LineChange, at: str, found: list[FieldError]) -> None:

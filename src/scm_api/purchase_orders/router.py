@@ -18,6 +18,7 @@ from scm_api.purchase_orders.read_schemas import (
     PurchaseOrderRead,
     RevisionList,
 )
+from scm_api.purchase_orders.revising import APPROVE
 from scm_api.purchase_orders.schemas import (
     Confirmation,
     OrderAction,
@@ -149,12 +150,19 @@ async def confirm(
 @purchase_orders.post(
     "/{order}/revise",
     summary="Revise an order",
-    **operation("purchase_orders:write", errors=_REFUSALS, required_if_match=True),
+    **operation(
+        "purchase_orders:write",
+        errors=[*_REFUSALS, SegregationOfDuties, AmountLimitExceeded],
+        required_if_match=True,
+        additional_permissions=[APPROVE],
+    ),
 )
 async def revise(
     tx: OpenTx, reply: ReplyTo, order: OrderKey, body: OrderRevise, if_match: IfMatch
 ) -> PurchaseOrderRead:
-    """Change quantities, dates and prices of open lines; the order gets a new revision."""
+    """Change quantities, dates and prices of open lines; the order gets a new revision. To a higher
+    amount it is a decision like the approval: it needs `purchase_orders:approve`, under the same
+    duty rule and amount limit."""
     return await _answer(tx, reply, await service.revise(tx, order, body, if_match))
 
 

@@ -33,7 +33,9 @@ def summary(
     if receipt.order_id is not None and order_number is not None:
         order = OrderLink(id=receipt.order_id, number=order_number)
     link = None if supplier is None else Link.model_validate(supplier)
-    return ReceiptSummary.model_validate({**columns, **(own or {}), "order": order, "supplier": link})
+    return ReceiptSummary.model_validate(
+        {**columns, **(own or {}), "order": order, "supplier": link}
+    )
 
 
 def _line(row: asyncpg.Record) -> ReceiptLineRead:

@@ -5,12 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import (
-    MISSING,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
+from pydantic import MISSING, ConfigDict, Field, StringConstraints
 
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (

@@ -11,7 +11,6 @@ from scm_api.core.schemas import Instant, Page, Read
 
 Action = Literal["created", "changed", "deleted"]
 Stream = Literal["audit", "event", "ledger"]
-FieldValue = str | bool | int | list[Any] | dict[str, Any] | None
 
 
 class AuditFilter(PageParams):
@@ -49,7 +48,7 @@ class AuditedObject(Read):
 
     type: str
     id: UUID | None = Field(description="Null for objects that have no id but a `key`.")
-    key: dict[str, Any] | None
+    key: dict[str, str] | None
     parent_id: UUID | None = Field(description="What it is a part of: a line's order.")
 
 
@@ -67,8 +66,8 @@ class AuditedPrincipal(Read):
 class Change(Read):
     """A field before and after; null also where the object did not exist."""
 
-    old: FieldValue = None
-    new: FieldValue = None
+    old: Any = None
+    new: Any = None
 
 
 class AuditEntryRead(Read):
