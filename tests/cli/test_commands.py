@@ -1,6 +1,7 @@
 """The commands of `scm-api`, on databases of an operator's own kind."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ from scm_api.access.errors import KeyRevoked
 from scm_api.cli import app, main
 from scm_api.core.backup import BackupError
 from scm_api.core.embedded import EmbeddedPostgres
-from scm_api.core.errors import Duplicate, NotFound
+from scm_api.core.errors import Duplicate, Invalid, NotFound
 from scm_api.core.migrate import head_revision
 from scm_api.process import Urls
 from scm_api.settings import settings
+from scm_api.users.errors import AlreadyMember
 from tests.scratch import execute, scratch_database
 
 
@@ -80,6 +82,26 @@ def test_a_key_is_made_listed_and_revoked(scratch: Urls) -> None:
     succeeds("keys", "revoke", str(row["id"]))
     (row,) = fetch(scratch, "select revoked_at from api_key")
     assert row["revoked_at"] is not None
+
+
+def test_the_first_administrator_is_invited_by_a_link_that_is_kept_as_a_digest(
+    scratch: Urls,
+) -> None:
+    succeeds("organizations", "create", "acme")
+    invite = ("users", "create", "-o", "acme", "--email", "Boss@example.com")
+    token = succeeds(*invite).split()[-1]
+    (row,) = fetch(
+        scratch,
+        "select u.email, m.status, m.roles, l.kind, l.secret_sha256 from user_account u "
+        "join membership m on m.user_id = u.id join one_time_link l on l.user_id = u.id",
+    )
+    assert row["email"] == "boss@example.com"
+    assert (row["status"], row["roles"], row["kind"]) == ("invited", ["admin"], "invitation")
+    assert token.startswith("scm_in_")
+    assert hashlib.sha256(token.split("_", 3)[3].encode()).digest() == row["secret_sha256"]
+    assert isinstance(command(*invite).exception, AlreadyMember)
+    assert isinstance(command(*invite[:-1], "no address").exception, Invalid)
+    assert isinstance(command(*invite, "--role", "wizard").exception, NotFound)
 
 
 def test_a_key_is_made_of_roles_for_a_warehouse_and_rotated(scratch: Urls) -> None:

@@ -23,6 +23,8 @@ KNOWN_SECONDS = 1.1  # a changed key is noticed within a second
 MONEY = re.compile(r"(^|_)(prices?|costs?|amounts?|values?)(_|$)")
 # Named like money, and not hidden.
 NOT_HIDDEN = {
+    "ApiKeyRead.amount_limit": "a bound of what one may decide on, no price",
+    "ApiKeySecret.amount_limit": "a bound of what one may decide on, no price",
     "EffectiveField.value": "judged by the name of the field it is of",
     "ExplainedStep.value": "days, units and deviations; no step is in money",
     "Explanation.price_breaks": "its prices are marked themselves",
@@ -31,6 +33,10 @@ NOT_HIDDEN = {
     "ItemRead.cost_method": "a word",
     "LineRead.price_per": "a quantity",
     "LineRead.price_unit": "a unit",
+    "MemberChanged.amount_limit": "a bound of what one may decide on, no price",
+    "MemberInvited.amount_limit": "a bound of what one may decide on, no price",
+    "MemberRead.amount_limit": "a bound of what one may decide on, no price",
+    "OwnOrganization.amount_limit": "a bound of what one may decide on, no price",
     "Offer.price": "its price is marked itself",
     "PriceStepRead.price_per": "a quantity",
     "PurchaseOrderRead.amount": "its amount is marked itself",
