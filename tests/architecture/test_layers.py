@@ -14,23 +14,31 @@ ROOMS = {
     "demand",
     "insights",
     "items",
+    "organizations",
     "purchase_orders",
     "receipts",
     "replenishment",
     "stock",
     "suppliers",
     "system",
+    "trail",
+    "users",
     "warehouses",
 }
 # What a room shows to others: its use cases, events, tables and bodies, and pure rules and values.
 PUBLIC = ("service", "events", "models", "schemas", "errors", "policy", "audit")
 # Values of a service that stand in a file of their own: the arguments of postings, unit words; and
-# what every room asks access for: what can be granted, by whom, within which limits and duties.
+# what every room asks access for: what can be granted, by whom, within which limits and duties. The
+# rooms of people and organizations are made of the same tokens, templates and log as keys are.
 PUBLIC_VALUES = {
+    "access.access_log",
+    "access.authentication",
     "access.catalogue",
     "access.duties",
     "access.granting",
     "access.limits",
+    "access.permissions",
+    "access.system_view",
     "stock.ledger",
     "items.units",
     "items.categories",

@@ -7,10 +7,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from scm_api.app import create_app
 from scm_api.core.runtime import Runtime
-from scm_api.process import Urls
+from scm_api.process import Urls, make_runtime
+from scm_api.settings import Settings
 from tests.contract import world as example_world
+from tests.contract import world_oidc
 from tests.support import Client
+from tests.users import oidc_idp
 
 CopyWorld = Callable[[], Awaitable[Client]]
 
@@ -22,6 +26,23 @@ async def session_admin(urls: Urls) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(urls.admin)
     yield connection
     await connection.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def runtime(urls: Urls) -> AsyncIterator[Runtime]:
+    """A runtime whose people may log in through an identity provider on this machine."""
+    async with oidc_idp.running() as provider:
+        made = make_runtime(world_oidc.trusting(Settings(db_pool_size=20), provider), urls)
+        yield made
+        await made.database.dispose()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def http(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """The application of that runtime, called in process without a socket and without a key."""
+    transport = httpx.ASGITransport(create_app(runtime), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -17,6 +17,7 @@ from tests.contract.conftest import CopyWorld
 from tests.contract.spec import Operation, assert_documented, operations, resolve, walk
 from tests.contract.world import act, copy, second_key
 from tests.support import Client
+from tests.users.people import join
 
 PRICE = "7.7731"
 KNOWN_SECONDS = 1.1  # a changed key is noticed within a second
@@ -107,6 +108,13 @@ def test_values_alone_need_the_permission_as_a_whole() -> None:
     assert needed == {"stock_valuation"}
 
 
+def test_nobody_reads_money_without_a_permission() -> None:
+    asked_of_oneself = [o for o in operations() if not o.is_permitted]
+    assert asked_of_oneself
+    for operation in asked_of_oneself:
+        assert not [f for f in _fields(operation) if MARK in f], operation.id
+
+
 class Callers(NamedTuple):
     """Two keys of one organization in which things cost distinctive figures."""
 
@@ -120,6 +128,7 @@ async def callers(session_admin: asyncpg.Connection, template: Client) -> Caller
     full = await copy(session_admin, template)
     await _prices(full)
     await _planned(full)
+    await join(full)
     return Callers(full, await second_key(full, *permissions(without=SEE_COSTS)))
 
 
@@ -187,13 +196,17 @@ def _fields(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-READS = [o for o in operations() if o.method == "get"]
+# What somebody reads of himself differs by who asks, and holds no money at all.
+READS = [o for o in operations() if o.method == "get" and o.is_permitted]
 # Reads of money that no schema marks: it is named in free content.
 BY_NAME = {"alerts_list", "events_list", "purchase_orders_list_revisions"}
 
 
 async def _read(operation: Operation, caller: Client) -> httpx.Response:
     call = operation.example()
+    if operation.id == "users_get":
+        members = await caller.ok("GET", "/v1/users?limit=1")
+        call = call.with_(path={"user": members["data"][0]["id"]})
     if operation.id == "alert_rules_get":
         call = call.with_(path={"kind": "overstock"})
     if operation.id == "events_list":

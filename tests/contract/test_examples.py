@@ -12,9 +12,8 @@ from tests.support import Client
 # Members of answers that are shown once, and null in a replay.
 _SECRETS = {r.unique_id: r.secrets for r in bare_app().routes if isinstance(r, OperationRoute)}
 
-
-def _but_keys(sums: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in sums.items() if name != "idempotency_key"}
+# What even a dry run uses up: the provider gives for its code only once, whoever asks.
+_ASKS_OUTSIDE = {"me_link_identity"}
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
@@ -38,6 +37,8 @@ async def test_a_dry_run_answers_alike_and_leaves_no_trace(
     assert tried.headers.get("dry-run") == "true", tried.text
     assert_documented(operation, tried)
     assert await digest(session_admin, world.organization_id) == before
+    if operation.id in _ASKS_OUTSIDE:
+        call = await operation.runnable(world)
     done = await call.send(world)
     assert done.status_code == tried.status_code
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyotp
 
+from tests.contract import world_oidc
 from tests.support import Client, new_client
 from tests.users.people import Person, invite, join, new_email
 
@@ -106,6 +107,15 @@ async def _remove_totp(call: "Call", caller: Client) -> "Call":
     return _as(person, call).with_(body=proof)
 
 
+async def _link(call: "Call", caller: Client) -> "Call":
+    person, came_back = await world_oidc.linking(caller)
+    return _as(person, call, came_back)
+
+
+async def _unlink(call: "Call", caller: Client) -> "Call":
+    return _as(await world_oidc.linked(caller), call)
+
+
 _FITS: dict[str, Callable[["Call", Client], Awaitable["Call"]]] = {
     "users_get": _member,
     "users_change": _member,
@@ -114,12 +124,15 @@ _FITS: dict[str, Callable[["Call", Client], Awaitable["Call"]]] = {
     "users_invite": _new_email,
     "users_invite_again": _invited,
     "sessions_create": _login,
+    "sessions_create_oidc": world_oidc.log_in,
     "sessions_refresh": _refresh,
     "sessions_revoke": _logout,
     "sessions_accept_invitation": _accept,
     "sessions_reset_password": _reset,
     "me_accept_own_invitation": _accept_own,
     "me_end_session": _end_session,
+    "me_link_identity": _link,
+    "me_unlink_identities": _unlink,
     "me_confirm_totp": _confirm_totp,
     "me_remove_totp": _remove_totp,
 }

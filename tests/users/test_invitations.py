@@ -37,6 +37,23 @@ async def test_a_new_person_chooses_name_and_password(api: Client) -> None:
     assert (member["name"], member["status"]) == ("李伟", "active")
 
 
+async def test_the_trail_names_the_person_who_accepted(
+    api: Client, admin: asyncpg.Connection
+) -> None:
+    person = await join(api)
+    row = await admin.fetchrow(
+        "select principal_kind, principal_id, user_id, request_id, address, operation "
+        "from audit_entry where organization_id = $1 and object_type = 'membership' "
+        "and parent_id = $2 and action = 'changed'",
+        api.organization_id,
+        person.id,
+    )
+    assert tuple(row)[:3] == ("user", person.id, person.id)
+    assert row["operation"] == "sessions_accept_invitation"
+    assert row["request_id"]
+    assert row["address"].startswith("10.")
+
+
 async def test_a_link_is_good_once_and_until_the_next(api: Client) -> None:
     invited = await invite(api, new_email())
     second = await api.ok("POST", f"/v1/users/{invited['id']}/invitation")

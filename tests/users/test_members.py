@@ -22,7 +22,7 @@ from tests.users.people import (
 
 async def _manager(api: Client) -> Person:
     """Somebody who manages people and is a buyer, and no more."""
-    body = {
+    body: dict[str, Any] = {
         "code": f"manager-{uuid4().hex[:6]}",
         "name": "Manager",
         "permissions": ["users:read", "users:write"],
@@ -251,14 +251,15 @@ async def test_who_leaves_loses_everything_here_and_nothing_elsewhere(
 
 
 async def test_roles_that_break_a_duty_are_refused_or_reported(api: Client) -> None:
-    body = {"email": new_email(), "name": "Li Wei", "roles": ["warehouse", "finance"]}
+    roles = ["warehouse", "finance"]
+    body: dict[str, Any] = {"email": new_email(), "name": "Li Wei", "roles": roles}
     refused = await api.post("/v1/users", body)
     assert code(refused) == (409, "duty_conflict")
     body["roles"] = ["warehouse", "approver"]
     reported = await api.ok("POST", "/v1/users", json=body)
     assert [one["rule"] for one in reported["duty_conflicts"]] == ["receiver_approves_orders"]
     path = f"/v1/users/{reported['id']}"
-    assert code(await api.patch(path, {"roles": body["roles"] + ["finance"]})) == (
+    assert code(await api.patch(path, {"roles": [*body["roles"], "finance"]})) == (
         409,
         "duty_conflict",
     )

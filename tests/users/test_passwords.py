@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from argon2 import PasswordHasher
 
 from scm_api.core.errors import Invalid, Unavailable
 from scm_api.users import passwords
@@ -59,7 +60,7 @@ async def test_a_hash_is_argon2id_of_at_least_the_recommended_cost() -> None:
 
 async def test_a_hash_of_other_costs_is_right_and_outdated() -> None:
     # argon2id of "a plain sentence" with 8 MiB.
-    old = passwords.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
+    old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
     checked = await check("a plain sentence", old.hash("a plain sentence"))
     assert checked.is_right
     assert checked.is_outdated

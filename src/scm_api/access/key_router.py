@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from scm_api.access import keys, roles
+from scm_api.access import keys
 from scm_api.access.errors import (
     DutyConflict,
     KeyOfAnotherPerson,
@@ -20,6 +20,7 @@ from scm_api.access.schemas import (
     ApiKeyRead,
     ApiKeyRotate,
     ApiKeySecret,
+    conflict_reads,
 )
 from scm_api.core.errors import NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyLanguage, ReplyTo, operation, router
@@ -38,7 +39,7 @@ async def _secret(tx: Tx, issued: keys.Issued, language: Language) -> ApiKeySecr
     return ApiKeySecret(
         **dict(read),
         token=issued.token,
-        duty_conflicts=roles.conflict_reads(issued.conflicts, language),
+        duty_conflicts=conflict_reads(issued.conflicts, language),
     )
 
 

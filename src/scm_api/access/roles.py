@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 from pydantic import MISSING
 
 from scm_api.access import catalogue, duties
-from scm_api.access.duty_policy import Conflict, Duty, conflicts
+from scm_api.access.duty_policy import Duty, conflicts
 from scm_api.access.errors import (
     TEMPLATE_CODE,
     UNKNOWN_PERMISSION,
@@ -18,13 +18,13 @@ from scm_api.access.granting import check_grant, escalation
 from scm_api.access.models import Role
 from scm_api.access.permissions import EVERYTHING, TEMPLATES, RoleTemplate
 from scm_api.access.schemas import (
-    DutyConflictRead,
     GrantCheck,
     GrantCheckRead,
     PermissionRead,
     RoleCreate,
     RolePatch,
     RoleRead,
+    conflict_reads,
 )
 from scm_api.core.documents import Key, insert, write
 from scm_api.core.errors import Invalid, NotFound
@@ -208,19 +208,3 @@ def _read(role: Role | RoleTemplate, rules: Iterable[Duty], language: Language) 
         duty_conflicts=found,
         version=1,
     )
-
-
-def conflict_reads(found: Iterable[Conflict], language: Language) -> list[DutyConflictRead]:
-    """Conflicts of duties in the caller's language."""
-    return [
-        DutyConflictRead(
-            rule=one.duty.code,
-            name=one.duty.name.render(language, {}),
-            mode=one.duty.mode,
-            scope=one.duty.scope,
-            first=one.first,
-            second=one.second,
-            effect=one.effect,
-        )
-        for one in found
-    ]

@@ -1,12 +1,14 @@
 """Bodies of API keys, roles and duty rules."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field, StringConstraints
 
-from scm_api.access.duty_policy import Effect, Mode, Scope
+from scm_api.access.duty_policy import Conflict, Effect, Mode, Scope
+from scm_api.core.language import Language
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
     Instant,
@@ -56,6 +58,22 @@ class DutyConflictRead(Read):
     first: list[str] = Field(description="What is held of one side.")
     second: list[str] = Field(description="What is held of the other.")
     effect: Effect = Field(description="refused: such a grant is answered with `duty_conflict`.")
+
+
+def conflict_reads(found: Iterable[Conflict], language: Language) -> list[DutyConflictRead]:
+    """Conflicts of duties in the caller's language."""
+    return [
+        DutyConflictRead(
+            rule=one.duty.code,
+            name=one.duty.name.render(language, {}),
+            mode=one.duty.mode,
+            scope=one.duty.scope,
+            first=one.first,
+            second=one.second,
+            effect=one.effect,
+        )
+        for one in found
+    ]
 
 
 class ApiKeyCreate(Strict):

@@ -46,8 +46,8 @@ async def reset(tx: Tx, work: Work) -> dict[str, Any]:
 
 
 async def _empty(tx: Tx) -> int:
-    # What somebody writes meanwhile may refer to what is being removed, or wait for it while holding
-    # the rest: then once more. The savepoint lets go of what was locked.
+    # What somebody writes meanwhile may refer to what is being removed, or wait for it and hold the
+    # rest: then once more. The savepoint lets go of what was locked.
     for _ in range(_ATTEMPTS):
         try:
             async with tx.savepoint():

@@ -81,6 +81,11 @@ left join user_credential c on c.user_id = u.id
 where u.id = $1
 for update of u, m
 """
+_ACT_AS = """
+select set_config('app.actor', (nullif(current_setting('app.actor', true), '')::jsonb
+  || jsonb_build_object('kind', 'user', 'id', $1::text, 'user', $1::text, 'name', $2::text))::text,
+  true)
+"""
 _JOIN = """
 update membership set status = 'active', joined_at = now(), version = version + 1,
                       updated_at = now()
@@ -141,6 +146,9 @@ async def _invited(tx: Tx, token: str) -> asyncpg.Record:
 
 async def _join(tx: Tx, row: asyncpg.Record) -> Accepted:
     user_id, organization_id = row["user_id"], row["organization_id"]
+    if tx.principal.user_id is None:
+        # Whoever opened the link has become this person; the trail shall say so.
+        await tx.execute(_ACT_AS, str(user_id), row["name"])
     await links.consume(tx, "invitation", user_id, organization_id)
     await tx.execute(_JOIN, organization_id, row["membership_id"])
     await log(tx, "invitation_accepted", user_id, organization_id)

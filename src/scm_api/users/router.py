@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 
 from scm_api.access.errors import DutyConflict, PermissionEscalation
-from scm_api.access.roles import conflict_reads
+from scm_api.access.schemas import conflict_reads
 from scm_api.core.errors import NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.core.runtime import Runtime
