@@ -19,6 +19,8 @@ begin
       and c.relname not like 'pgqueuer%'
   loop
     rule := case
+      -- What an organization does is no matter of the process: it knows people, keys and rules.
+      when one.name in ('fiscal_period', 'holiday') then format('organization_id = %s', mine)
       when one.is_tenant then format('organization_id = %s or %s', mine, is_system)
       when one.name = 'organization_group' then
         format('%s or id = (select o.group_id from organization o where o.id = %s)',

@@ -11,8 +11,8 @@ from scm_api.app import create_app
 from scm_api.core.runtime import Runtime
 from scm_api.process import Urls, make_runtime
 from scm_api.settings import Settings
+from tests.contract import attacks, world_oidc
 from tests.contract import world as example_world
-from tests.contract import world_oidc
 from tests.support import Client
 from tests.users import oidc_idp
 
@@ -61,3 +61,12 @@ def copy_world(session_admin: asyncpg.Connection, template: Client) -> CopyWorld
 async def world(copy_world: CopyWorld) -> Client:
     """A copy of the example world for one test."""
     return await copy_world()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def victim(
+    runtime: Runtime, http: httpx.AsyncClient, session_admin: asyncpg.Connection
+) -> attacks.Victim:
+    """An example world of its own ids, with a mark in every name, which nobody may see or touch."""
+    world = await example_world.build(runtime, http, attacks.MARK)
+    return await attacks.victim(world, session_admin)
