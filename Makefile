@@ -22,8 +22,10 @@ serve: $(INSTALLED)  ## Serve the API on http://127.0.0.1:8000 with its own Post
 test: $(INSTALLED) $(CONTRACT)/node_modules/.installed  ## All tests
 	$(BIN)/pytest
 
-fuzz: $(INSTALLED)  ## Every evil value in every place, every foreign id (10 minutes)
-	SCM_FUZZ=full $(BIN)/pytest tests/contract/test_evil_values.py tests/contract/test_tenancy.py
+fuzz: $(INSTALLED)  ## Every evil value in every place, every foreign id, schemathesis (1 hour)
+	SCM_FUZZ=full $(BIN)/pytest tests/contract/test_evil_values.py \
+	  tests/contract/test_tenancy.py tests/contract/test_people_tenancy.py
+	$(BIN)/python -m tests.contract.schemathesis_run 3
 
 check: $(INSTALLED)  ## Format, lint, types, layers, and the committed OpenAPI document
 	$(BIN)/ruff format --check .

@@ -115,6 +115,17 @@ async def test_nobody_raises_the_amount_of_an_approved_order_alone(api: Client) 
         f"/v1/purchase-orders/{own['id']}/revise", {**more, "version": own["version"]}
     )
     assert limited.json()["code"] == "amount_limit_exceeded"
+    for sly in (
+        {"is_unlimited_overdelivery": True},
+        {"over_delivery_percent": "50"},
+        {"quantity": "10", "unit_price": "45"},  # as much money, ten times the price
+    ):
+        lines = [{"line_no": 1, **sly}]
+        refused = await buyer.post(
+            f"/v1/purchase-orders/{own['id']}/revise",
+            {**more, "version": own["version"], "lines": lines},
+        )
+        assert refused.json()["code"] == "permission_denied", sly
     # To less, or later, is the buyer's own business.
     less = {**more, "version": own["version"], "lines": [{"line_no": 1, "unit_price": "0.01"}]}
     assert (await buyer.post(f"/v1/purchase-orders/{own['id']}/revise", less)).status_code == 200
@@ -265,6 +276,29 @@ async def test_an_order_above_the_amount_limit_is_for_somebody_else(api: Client)
     assert Decimal(body["amount"]) == 360
     assert (Decimal(body["limit"]), body["currency"]) == (300, "CNY")
     assert (await approve(await key(api, "approver"), above)).status_code == 200
+
+
+async def test_who_has_an_amount_limit_approves_no_line_without_one(api: Client) -> None:
+    order = await draft(api, line("SKU-1", "60", is_unlimited_overdelivery=True))
+    refused = await approve(await key(api, "approver", limits=Limits(amount=Decimal(10**6))), order)
+    assert (refused.status_code, refused.json()["code"]) == (403, "outside_limits")
+    assert (await approve(await key(api, "approver"), order)).status_code == 200
+
+
+async def test_prices_are_revised_by_who_sees_them(api: Client) -> None:
+    order = await draft(api)
+    blind = await new_client(
+        api.runtime,
+        api.http,
+        permissions=("purchase_orders:read", "purchase_orders:write"),
+        organization_id=api.organization_id,
+    )
+    approved = await act(await key(api, "approver"), order, "approve")
+    body = {"reason": "?", "version": approved["version"], "lines": []}
+    for guess in ("0.0001", "4.5", "1000"):
+        body["lines"] = [{"line_no": 1, "unit_price": guess}]
+        refused = await blind.post(f"/v1/purchase-orders/{order['id']}/revise?dry_run=true", body)
+        assert refused.json()["required_permission"] == "costs:read"
 
 
 async def test_the_amount_limit_is_in_base_currency(api: Client) -> None:

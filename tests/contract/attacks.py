@@ -116,6 +116,9 @@ async def sums(admin: asyncpg.Connection, of: Victim) -> dict[str, str]:
     found = await digest(admin, of.api.organization_id)
     for table, column in OF_PEOPLE.items():
         found[table] = await _sum(admin, f"{table} t where {column} = any($1)", of.people)
+    # Anybody may invite anybody to an organization of his own; those links are not looked at.
+    links = "one_time_link t where for_organization_id = any($1)"
+    found["one_time_link"] = await _sum(admin, links, [of.api.organization_id])
     tokens = """
     session_token t where session_id in (select id from user_session where user_id = any($1))
     """
@@ -197,8 +200,13 @@ def attacks(operation: Operation, call: Call, victim: Victim) -> Iterator[Attack
 def _by_name(operation: Operation, call: Call, victim: Victim) -> Iterator[Attack]:
     """The example with the name of the victim, an e-mail of its people, or a token of theirs but
     for its secret."""
+    across = {p["name"] for p in operation.parameters} & {"organization", "organization_group"}
     for name in victim.names:
         yield call.with_(headers={"Scm-Organization": name}), frozenset()
+        if across:
+            yield call.with_(query={"organization": name}), frozenset({422})
+    if across:
+        yield call.with_(query={"organization_group": victim.group}), frozenset({422})
     for name, value in (call.body or {}).items():
         if name == "email":
             guess = {"password": "no password of theirs"} if "password" in call.body else {}
@@ -223,5 +231,8 @@ def leaks(response: httpx.Response, call: Call, victim: Victim) -> set[str]:
     """What the answer tells of the victim beyond what the caller sent."""
     sent = f"{call.url} {call.query} {call.headers} {call.body}"
     told = set(_UUID.findall(response.text)) & (victim.all_ids - set(_UUID.findall(sent)))
+    if victim.member.email in sent:
+        # Who knows an e-mail may invite its owner, under the id that his account has.
+        told.discard(str(victim.member.id))
     words = {victim.code, victim.group, victim.member.email, victim.invited["email"]}
     return told | {w for w in {MARK.strip(), *words} if w in response.text and w not in sent}

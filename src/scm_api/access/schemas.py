@@ -11,7 +11,9 @@ from scm_api.access.duty_policy import Conflict, Effect, Mode, Scope
 from scm_api.core.language import Language
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
+    Boolean,
     Instant,
+    Integer,
     Link,
     Name,
     Note,
@@ -44,7 +46,7 @@ AmountLimit = Annotated[
     QuantityOrZero | None,
     Field(description="Largest document to decide on, in base currency; null: any."),
 ]
-Version = Annotated[int | None, Field(description="The version read; or send If-Match.")]
+Version = Annotated[Integer | None, Field(description="The version read; or send If-Match.")]
 KeyStatus = Literal["active", "expired", "revoked"]
 
 
@@ -100,7 +102,7 @@ class ApiKeyCreate(Strict):
     categories: Categories = None
     amount_limit: AmountLimit = None
     expires_at: Instant | None = Field(default=None, description="Never, if absent.")
-    is_personal: bool = Field(
+    is_personal: Boolean = Field(
         default=False,
         description="Bound to the person who makes it: never more than he may, and one with him "
         "where duties are separated.",
@@ -131,7 +133,7 @@ class ApiKeyRotate(Strict):
         extra="forbid", json_schema_extra={"examples": [{"overlap_hours": 24}]}
     )
 
-    overlap_hours: int = Field(default=0, ge=0, le=168)
+    overlap_hours: Integer = Field(default=0, ge=0, le=168)
     version: Version = None
 
 

@@ -10,7 +10,9 @@ from scm_api.alerts.rules import Kind, Severity
 from scm_api.core.pages import PageParams
 from scm_api.core.redaction import COST
 from scm_api.core.schemas import (
+    Boolean,
     Instant,
+    Integer,
     ItemKey,
     ItemLink,
     Link,
@@ -169,7 +171,7 @@ class AlertAction(Strict):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class AlertSnooze(AlertAction):
@@ -203,19 +205,19 @@ class AlertAssign(AlertAction):
 class AlertThresholds(Strict):
     """The thresholds of a rule. Each belongs to the kind named; others are refused."""
 
-    only_with_demand: bool | None = Field(
+    only_with_demand: Boolean | None = Field(
         default=None, description="stocked_out: only where there is demand."
     )
-    default_lead_time_days: int | None = Field(
+    default_lead_time_days: Integer | None = Field(
         default=None, ge=1, le=730, description="potential_stockout: where no supplier tells one."
     )
-    counts_overdue_supply: bool | None = Field(
+    counts_overdue_supply: Boolean | None = Field(
         default=None, description="potential_stockout: rely on supply that is overdue."
     )
-    at_reorder_point: bool | None = Field(
+    at_reorder_point: Boolean | None = Field(
         default=None, description="low_stock: available + on order at or below the reorder point."
     )
-    below_safety_stock: bool | None = Field(
+    below_safety_stock: Boolean | None = Field(
         default=None, description="low_stock: available below the safety stock."
     )
     surplus_percent: Percent | None = Field(
@@ -226,19 +228,19 @@ class AlertThresholds(Strict):
         description="overstock: least value of the surplus, in base currency; to change it takes "
         "`costs:read`.",
     )
-    cover_days: int | None = Field(
+    cover_days: Integer | None = Field(
         default=None, ge=1, le=3650, description="overstock: the level where nothing is planned."
     )
-    compared_days: int | None = Field(
+    compared_days: Integer | None = Field(
         default=None, ge=2, le=180, description="negative_cover_trend: how far to look back."
     )
     remaining_percent: Percent | None = Field(
         default=None, description="negative_cover_trend: cover now below this share of then."
     )
-    grace_days: int | None = Field(
+    grace_days: Integer | None = Field(
         default=None, ge=0, le=365, description="late_order: days after the due date."
     )
-    after_days: int | None = Field(
+    after_days: Integer | None = Field(
         default=None, ge=0, le=365, description="unconfirmed_order: days after the issue."
     )
 
@@ -259,10 +261,10 @@ class AlertRuleWrite(Strict):
         },
     )
 
-    is_enabled: bool = True
+    is_enabled: Boolean = True
     severity: Severity | None = Field(default=None, description="The kind's default if absent.")
     thresholds: AlertThresholds = Field(default_factory=AlertThresholds)
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class AlertRuleRead(Read):

@@ -201,7 +201,8 @@ def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
         problems += _WRITE_PROBLEMS
     if route.body_field is not None:
         problems += _BODY_PROBLEMS
-    if "{" in route.path:
+    if "{" in route.path or permission != PUBLIC:
+        # What a path names, or the organization that a person names, may not be there.
         problems.append(errors.NotFound)
     _responses(spec["responses"], dict.fromkeys(problems))
     for parameter in parameters:

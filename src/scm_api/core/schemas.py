@@ -101,6 +101,11 @@ Factor = _decimal(10, 10, signed=False, gt=0, le=ONE_BILLION)
 Percent = _decimal(3, 4, signed=False, ge=0, le=Decimal(100))
 Probability = _decimal(1, 6, signed=False, gt=0, lt=1)
 
+# Whole numbers and truth values of bodies: what JSON says they are, and neither "5" nor true for 1.
+# (A parameter is always text; models of parameters use `int` and `bool`.)
+Integer = Annotated[int, Field(strict=True)]
+Boolean = Annotated[bool, Field(strict=True)]
+
 # Output types: what sums may reach.
 Number = Annotated[
     Decimal,

@@ -6,7 +6,17 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from scm_api.core.pages import PageParams
-from scm_api.core.schemas import CategoryKey, Code, Link, Name, Page, Read, Reference, Strict
+from scm_api.core.schemas import (
+    CategoryKey,
+    Code,
+    Integer,
+    Link,
+    Name,
+    Page,
+    Read,
+    Reference,
+    Strict,
+)
 
 
 class CategoryCreate(Strict):
@@ -40,7 +50,7 @@ class CategoryPatch(Strict):
     name: Name | MISSING = MISSING
     name_zh: Name | None | MISSING = MISSING
     parent: Reference | None | MISSING = MISSING
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class CategoryRead(Read):

@@ -10,9 +10,11 @@ from pydantic import MISSING, ConfigDict, Field, SkipValidation, StringConstrain
 from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemError
 from scm_api.core.schemas import (
+    Boolean,
     CategoryKey,
     Code,
     Instant,
+    Integer,
     Link,
     Name,
     Note,
@@ -88,9 +90,9 @@ class ItemCreate(Strict):
     category: Reference | None = None
     status: ItemStatus = "active"
     cost_method: CostMethod = "moving_average"
-    is_lot_tracked: bool = False
-    is_serial_tracked: bool = False
-    is_expiry_tracked: bool = False
+    is_lot_tracked: Boolean = False
+    is_serial_tracked: Boolean = False
+    is_expiry_tracked: Boolean = False
     note: Note = ""
     units: Units = Field(default_factory=list)
     barcodes: Barcodes = Field(default_factory=list)
@@ -106,9 +108,9 @@ class ItemFields(Strict):
     category: Reference | None | MISSING = MISSING
     status: ItemStatus | MISSING = MISSING
     cost_method: CostMethod | MISSING = MISSING
-    is_lot_tracked: bool | MISSING = MISSING
-    is_serial_tracked: bool | MISSING = MISSING
-    is_expiry_tracked: bool | MISSING = MISSING
+    is_lot_tracked: Boolean | MISSING = MISSING
+    is_serial_tracked: Boolean | MISSING = MISSING
+    is_expiry_tracked: Boolean | MISSING = MISSING
     note: Note | MISSING = MISSING
     units: Units | MISSING = MISSING
     barcodes: Barcodes | MISSING = MISSING
@@ -124,7 +126,7 @@ class ItemPatch(ItemFields):
     )
 
     sku: Code | MISSING = MISSING
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class ItemLine(ItemFields):

@@ -10,7 +10,18 @@ from scm_api.core.errors import Rule, Text
 from scm_api.core.language import Language
 from scm_api.core.pages import PageParams
 from scm_api.core.rules import broken
-from scm_api.core.schemas import Code, Currency, Name, Number, Page, Percent, Read, Strict
+from scm_api.core.schemas import (
+    Boolean,
+    Code,
+    Currency,
+    Integer,
+    Name,
+    Number,
+    Page,
+    Percent,
+    Read,
+    Strict,
+)
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEK: tuple[Weekday, ...] = (
@@ -49,7 +60,7 @@ class OrganizationCreate(Strict):
     group: Code | None = Field(
         default=None, description="Code of its group; the group of the caller's one if absent."
     )
-    is_sandbox: bool = Field(default=False, description="For trying things: it can be emptied.")
+    is_sandbox: Boolean = Field(default=False, description="For trying things: it can be emptied.")
 
 
 class OrganizationPatch(Strict):
@@ -73,13 +84,13 @@ class OrganizationPatch(Strict):
     work_week: list[Weekday] | MISSING = Field(
         default=MISSING, min_length=1, max_length=7, description="The days that are worked."
     )
-    fiscal_year_start_month: int | MISSING = Field(
+    fiscal_year_start_month: Integer | MISSING = Field(
         default=MISSING,
         ge=1,
         le=12,
         description="1 is January; fixed while a fiscal period is closed.",
     )
-    allows_negative_stock: bool | MISSING = Field(
+    allows_negative_stock: Boolean | MISSING = Field(
         default=MISSING, description="What new warehouses do where nothing else is said."
     )
     over_delivery_percent: Percent | MISSING = Field(
@@ -92,7 +103,7 @@ class OrganizationPatch(Strict):
         default=MISSING,
         description="Code of the group it belongs to; a new code makes a group, null leaves it.",
     )
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
     @field_validator("work_week")
     @classmethod

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from scm_api.core.schemas import Day, Name, Read, Strict
+from scm_api.core.schemas import Boolean, Day, Integer, Name, Read, Strict
 
 Year = Annotated[int, Field(ge=2000, le=2199)]
 NumberKind = Literal["purchase_order", "receipt", "alert"]
@@ -18,7 +18,7 @@ class HolidayDay(Strict):
 
     day: Day
     name: Name
-    is_working: bool = Field(
+    is_working: Boolean = Field(
         default=False, description="true for a week-end that is worked in exchange (调休)."
     )
 
@@ -43,7 +43,7 @@ class HolidaysPut(Strict):
 
     year: Year
     days: list[HolidayDay] = Field(max_length=366)
-    version: int | None = Field(
+    version: Integer | None = Field(
         default=None, description="The organization's version read; or send If-Match."
     )
 
@@ -114,14 +114,14 @@ class NumberRulePut(Strict):
 
     pattern: str = Field(min_length=1, max_length=64)
     restarts: Restarts = Field(default="never", description="When counting begins again at 1.")
-    next: int | None = Field(
+    next: Integer | None = Field(
         default=None,
         ge=1,
         le=999_999_999,
         description="Count on from here; else from where counting stands. Numbers that documents "
         "have are passed over.",
     )
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class NumberRuleRead(Read):

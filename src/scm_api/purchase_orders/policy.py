@@ -1,6 +1,6 @@
 """The rules of purchase orders, as pure functions: states, tolerances, statuses and amounts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
@@ -95,6 +95,35 @@ def maximum_quantity(line: Line) -> Decimal | None:
     # Quantities have 4 places, so the places cut off here could never be received.
     maximum = line.quantity * (100 + line.over_delivery_percent) / 100
     return maximum.quantize(Decimal("1e-4"), rounding=ROUND_FLOOR)
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """What an order binds the organization to at most, in base currency: in all, None without a
+    bound, and for a base unit of each line."""
+
+    total: Decimal | None
+    unit_costs: Mapping[int, Decimal]
+
+
+def commitment(lines: Iterable[Line], exchange_rate: Decimal) -> Commitment:
+    """What could still be delivered and would have to be paid, tolerances included."""
+    total: Decimal | None = Decimal(0)
+    unit_costs = {}
+    for line in lines:
+        unit_costs[line.line_no] = cost = unit_cost(line, exchange_rate)
+        maximum = line.received_quantity if line.is_closed else maximum_quantity(line)
+        total = None if total is None or maximum is None else total + maximum * cost
+    return Commitment(total, unit_costs)
+
+
+def asks_for_more(before: Commitment, after: Commitment) -> bool:
+    """Whether more could be spent than before, or more for a unit."""
+    if after.total is None and before.total is not None:
+        return True
+    if after.total is not None and before.total is not None and after.total > before.total:
+        return True
+    return any(cost > before.unit_costs.get(n, cost) for n, cost in after.unit_costs.items())
 
 
 def is_within_tolerance(line: Line, quantity: Decimal) -> bool:

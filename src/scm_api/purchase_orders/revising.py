@@ -5,20 +5,19 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from scm_api.access import duties
-from scm_api.access.limits import check_amount
 from scm_api.core.errors import FieldError, Invalid
 from scm_api.core.http import Versions
+from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import ONE_BILLION
 from scm_api.core.tx import Tx
 from scm_api.purchase_orders import drafting, errors, policy, repository
 from scm_api.purchase_orders.document import Line
 from scm_api.purchase_orders.events import CHANGES_AT_MOST, OrderRevised
 from scm_api.purchase_orders.models import PurchaseOrder
+from scm_api.purchase_orders.deciding import APPROVE, decide
 from scm_api.purchase_orders.saving import Order, event, lock, settle
 from scm_api.purchase_orders.schemas import LineChange, OrderRevise
 
-APPROVE = "purchase_orders:approve"
 _PLAIN = (
     "unit_price",
     "over_delivery_percent",
@@ -34,15 +33,20 @@ async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None)
     """Change open lines and the exchange rate; gives a new revision, or the same order if nothing
     really changes. What changed on a line must be confirmed again.
 
-    A revision to a higher amount decides anew on what was approved: it needs what an approval
-    needs.
+    A revision by which more could be spent, or more a piece, decides anew on what was approved: it
+    needs what an approval needs. Prices are changed by who sees them; else the answers would tell.
 
-    Raises `NotFound`, `VersionMismatch`, `PreconditionRequired`, `IllegalTransition`, `Invalid`;
-    `PermissionDenied`, `SegregationOfDuties`, `AmountLimitExceeded` for a higher amount.
+    Raises `NotFound`, `VersionMismatch`, `PreconditionRequired`, `IllegalTransition`, `Invalid`,
+    `PermissionDenied`, `SegregationOfDuties`, `AmountLimitExceeded`.
     """
+    names_money = isinstance(body.exchange_rate, Decimal) or any(
+        "unit_price" in line.model_fields_set for line in body.lines
+    )
+    if names_money:
+        tx.principal.require(SEE_COSTS)
     order = await lock(tx, key, "revise", if_match, body.version, version_required=True)
     header, found = order.header, list[FieldError]()
-    approved = header.amount * header.exchange_rate
+    approved = policy.commitment(order.lines, header.exchange_rate)
     before = _snapshot(order, header.exchange_rate)
     rate = header.exchange_rate
     if isinstance(body.exchange_rate, Decimal):
@@ -68,8 +72,9 @@ async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None)
         "warnings": await _warnings(tx, order),
     }
     await settle(tx, order, values, reason=body.reason, lines=changed, schedules=changed)
-    if header.amount * header.exchange_rate > approved:
-        await _decide(tx, header)
+    if policy.asks_for_more(approved, policy.commitment(order.lines, rate)):
+        tx.principal.require(APPROVE)
+        await decide(tx, order)
     await repository.insert_revision(tx, header, body.reason, changes)
     tx.emit(
         event(
@@ -82,14 +87,6 @@ async def revise(tx: Tx, key: str, body: OrderRevise, if_match: Versions | None)
         )
     )
     return header
-
-
-async def _decide(tx: Tx, header: PurchaseOrder) -> None:
-    tx.principal.require(APPROVE)
-    await duties.check(tx, duties.ORDER_CREATOR_APPROVES, header.id)
-    if tx.principal.limits.amount is not None:
-        base_currency = (await repository.organization(tx)).base_currency
-        check_amount(tx.principal, header.amount * header.exchange_rate, base_currency)
 
 
 def _change_line(order: Order, wanted: LineChange, at: str, found: list[FieldError]) -> None:

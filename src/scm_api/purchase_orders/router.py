@@ -8,8 +8,10 @@ from scm_api.access.errors import AmountLimitExceeded, SegregationOfDuties
 from scm_api.core.errors import Duplicate, IllegalTransition, NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, Reply, ReplyTo, operation, router
 from scm_api.core.pages import PageParams
+from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.tx import Tx
 from scm_api.purchase_orders import service
+from scm_api.purchase_orders.deciding import APPROVE
 from scm_api.purchase_orders.errors import SupplierBlocked
 from scm_api.purchase_orders.models import PurchaseOrder
 from scm_api.purchase_orders.read_schemas import (
@@ -18,7 +20,6 @@ from scm_api.purchase_orders.read_schemas import (
     PurchaseOrderRead,
     RevisionList,
 )
-from scm_api.purchase_orders.revising import APPROVE
 from scm_api.purchase_orders.schemas import (
     Confirmation,
     OrderAction,
@@ -154,15 +155,16 @@ async def confirm(
         "purchase_orders:write",
         errors=[*_REFUSALS, SegregationOfDuties, AmountLimitExceeded],
         required_if_match=True,
-        additional_permissions=[APPROVE],
+        additional_permissions=[APPROVE, SEE_COSTS],
     ),
 )
 async def revise(
     tx: OpenTx, reply: ReplyTo, order: OrderKey, body: OrderRevise, if_match: IfMatch
 ) -> PurchaseOrderRead:
-    """Change quantities, dates and prices of open lines; the order gets a new revision. To a higher
-    amount it is a decision like the approval: it needs `purchase_orders:approve`, under the same
-    duty rule and amount limit."""
+    """Change quantities, dates and prices of open lines; the order gets a new revision. Where more
+    could be spent than before (tolerances count), or more for a unit, it is a decision like the
+    approval: it needs `purchase_orders:approve`, under the same duty rule and amount limit. Who
+    changes prices or the exchange rate needs `costs:read`."""
     return await _answer(tx, reply, await service.revise(tx, order, body, if_match))
 
 

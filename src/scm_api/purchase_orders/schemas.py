@@ -6,10 +6,12 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from scm_api.core.schemas import (
+    Boolean,
     Code,
     Currency,
     Day,
     Factor,
+    Integer,
     ItemReference,
     Name,
     Note,
@@ -26,9 +28,9 @@ UnitText = Annotated[str, Field(min_length=1, max_length=8)]
 SourceType = Literal[
     "suggestion", "requisition", "sales_order", "production_order", "contract", "other"
 ]
-LineNo = Annotated[int, Field(ge=1, le=LINES_AT_MOST)]
+LineNo = Annotated[Integer, Field(ge=1, le=LINES_AT_MOST)]
 Reason = Annotated[Name, Field(description="Why; kept in the history.")]
-Version = Annotated[int | None, Field(description="The version read; or send If-Match.")]
+Version = Annotated[Integer | None, Field(description="The version read; or send If-Match.")]
 
 
 class ScheduleCreate(Strict):
@@ -94,7 +96,7 @@ class LineCreate(Strict):
         description="How much less than ordered still counts as delivered; the organization's "
         "setting if absent.",
     )
-    is_unlimited_overdelivery: bool = False
+    is_unlimited_overdelivery: Boolean = False
     source: Source | None = None
 
 
@@ -217,8 +219,8 @@ class LineChange(Strict):
     unit_price: UnitPrice | MISSING = MISSING
     over_delivery_percent: Percent | MISSING = MISSING
     under_delivery_percent: Percent | MISSING = MISSING
-    is_unlimited_overdelivery: bool | MISSING = MISSING
-    is_closed: bool | MISSING = Field(
+    is_unlimited_overdelivery: Boolean | MISSING = MISSING
+    is_closed: Boolean | MISSING = Field(
         default=MISSING, description="true gives up what has not arrived; false expects it again."
     )
 

@@ -6,8 +6,6 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
-from scm_api.access import duties
-from scm_api.access.limits import check_amount
 from scm_api.core import numbers
 from scm_api.core.documents import Key
 from scm_api.core.errors import FieldError, Invalid, NotFound, unknown_filter
@@ -17,6 +15,7 @@ from scm_api.core.tx import Tx
 from scm_api.items import service as items
 from scm_api.purchase_orders import drafting, policy, repository
 from scm_api.purchase_orders.confirming import confirm as confirm
+from scm_api.purchase_orders.deciding import decide
 from scm_api.purchase_orders.document import Line as Line
 from scm_api.purchase_orders.errors import SupplierBlocked
 from scm_api.purchase_orders.events import (
@@ -169,8 +168,7 @@ async def approve(tx: Tx, key: str, body: OrderAction, if_match: Versions | None
     Raises `SegregationOfDuties`, `AmountLimitExceeded`, `SupplierBlocked` and what `lock` raises.
     """
     order = await lock(tx, key, "approve", if_match, body.version, version_required=True)
-    await duties.check(tx, duties.ORDER_CREATOR_APPROVES, order.header.id)
-    await _check_amount(tx, order.header)
+    await decide(tx, order)
     await _check_supplier(tx, order.header)
     return await _move(tx, order, "approve", OrderApproved, approved_at=tx.now)
 
@@ -266,12 +264,6 @@ async def _move(
     await save(tx, order, {"status": step.target, **values})
     tx.emit(event(happened, order))
     return order.header
-
-
-async def _check_amount(tx: Tx, header: PurchaseOrder) -> None:
-    if tx.principal.limits.amount is not None:
-        base_currency = (await repository.organization(tx)).base_currency
-        check_amount(tx.principal, header.amount * header.exchange_rate, base_currency)
 
 
 async def _check_supplier(tx: Tx, header: PurchaseOrder) -> None:

@@ -9,9 +9,11 @@ from pydantic import ConfigDict, Field, model_validator
 from scm_api.core.pages import PageParams
 from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
+    Boolean,
     Code,
     CostNumber,
     Instant,
+    Integer,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -60,7 +62,7 @@ class ReceiptLineCreate(Strict):
     """A quantity that arrived. Against an order, the order's line decides item, warehouse and cost;
     without one they are named here."""
 
-    line_no: int | None = Field(
+    line_no: Integer | None = Field(
         default=None, ge=1, le=LINES_AT_MOST, description="The order's line, by its number ..."
     )
     order_line_id: UUID | None = Field(default=None, description="... or by its id.")
@@ -83,7 +85,7 @@ class ReceiptLineCreate(Strict):
     stock_status: StockStatus = Field(
         default="unrestricted", description="quality: to be inspected before it may be used."
     )
-    is_final_delivery: bool = Field(
+    is_final_delivery: Boolean = Field(
         default=False, description="Nothing more will come on this line, however much is missing."
     )
 
@@ -126,7 +128,7 @@ class ReceiptReverse(Strict):
     occurred_at: Instant | None = Field(
         default=None, description="When the goods left; the time of the receipt if absent."
     )
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class OrderLink(Read):

@@ -10,6 +10,7 @@ from scm_api.core.pages import PageParams
 from scm_api.core.schemas import (
     CostNumber,
     Day,
+    Integer,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -47,8 +48,8 @@ class PolicyFields(Strict):
         ),
     )
     service_level: Probability | None = None
-    review_days: int | None = Field(default=None, ge=1, le=365)
-    lead_time_days: int | None = Field(
+    review_days: Integer | None = Field(default=None, ge=1, le=365)
+    lead_time_days: Integer | None = Field(
         default=None, ge=0, le=730, description="Only where no supplier is known."
     )
     holding_rate: UnitPrice | None = Field(

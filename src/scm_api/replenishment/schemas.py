@@ -12,6 +12,7 @@ from scm_api.core.problems import ProblemDocument
 from scm_api.core.schemas import (
     CostNumber,
     Day,
+    Integer,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -58,8 +59,8 @@ class PlanCreate(Strict):
             "day before."
         ),
     )
-    history_days: int = Field(default=365, ge=28, le=1095)
-    horizon_days: int = Field(
+    history_days: Integer = Field(default=365, ge=28, le=1095)
+    horizon_days: Integer = Field(
         default=120,
         ge=7,
         le=730,

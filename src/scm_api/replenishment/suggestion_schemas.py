@@ -10,10 +10,12 @@ from scm_api.core.errors import Rule, Text
 from scm_api.core.pages import PageParams
 from scm_api.core.rules import ONE_REFERENCE, broken
 from scm_api.core.schemas import (
+    Boolean,
     CostNumber,
     Currency,
     Day,
     Factor,
+    Integer,
     ItemKey,
     ItemLink,
     Link,
@@ -109,7 +111,7 @@ class Accept(Strict):
         default=None, description="Base units to order instead of what was computed."
     )
     reason: Note = Field(default="", max_length=200, description="Why another quantity.")
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class Dismiss(Strict):
@@ -124,7 +126,7 @@ class Dismiss(Strict):
     paused_until: Day | None = Field(
         default=None, description="No new suggestion up to and including this day."
     )
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class Convert(Strict):
@@ -137,7 +139,7 @@ class Convert(Strict):
 
     ids: list[UUID] | None = Field(default=None, min_length=1, max_length=5000)
     where: SuggestionSelection | None = None
-    only_accepted: bool = False
+    only_accepted: Boolean = False
     exchange_rates: dict[Currency, Factor] = Field(
         default_factory=dict,
         description="Base currency for one unit of each foreign currency in the selection.",
@@ -207,7 +209,7 @@ class SafetyStockAsk(Strict):
     order_quantity: Quantity | None = Field(
         default=None, description="The usual lot; needed for a fill rate."
     )
-    is_count: bool = Field(default=True, description="Whether demand comes in whole units.")
+    is_count: Boolean = Field(default=True, description="Whether demand comes in whole units.")
     unit_cost: UnitPrice = Field(default=0, validate_default=True)
     holding_rate: UnitPrice = Field(default="0.25", validate_default=True)
 

@@ -11,10 +11,12 @@ from scm_api.core.pages import PageParams
 from scm_api.core.problems import ProblemError
 from scm_api.core.schemas import (
     FIRST_DAY,
+    Boolean,
     Code,
     CostNumber,
     Currency,
     Day,
+    Integer,
     ItemKey,
     ItemLink,
     ItemReference,
@@ -66,8 +68,8 @@ class SupplierItemTerms(Strict):
     """The terms. `prices` left out keeps the price list; an empty list clears it."""
 
     supplier_sku: Code | None = Field(default=None, description="The supplier's own item number.")
-    priority: int = Field(default=1, ge=1, le=99, description="1 is asked first.")
-    is_active: bool = Field(default=True, description="Whether planning may choose this source.")
+    priority: Integer = Field(default=1, ge=1, le=99, description="1 is asked first.")
+    is_active: Boolean = Field(default=True, description="Whether planning may choose this source.")
     lead_time_days: LeadTimeDays | None = Field(
         default=None, description="As stated for this item; the supplier's if absent."
     )
@@ -90,7 +92,7 @@ class SupplierItemPut(SupplierItemTerms):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_TERMS]})
 
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class SupplierItemLine(SupplierItemTerms):

@@ -12,6 +12,7 @@ from scm_api.core.schemas import (
     Code,
     Currency,
     Day,
+    Integer,
     ItemKey,
     ItemLink,
     Name,
@@ -25,7 +26,7 @@ from scm_api.items.models import Item
 from scm_api.suppliers.models import LeadTimeObservation
 
 SupplierStatus = Literal["active", "on_watch", "blocked"]
-LeadTimeDays = Annotated[int, Field(ge=0, le=730)]
+LeadTimeDays = Annotated[Integer, Field(ge=0, le=730)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 
@@ -85,7 +86,7 @@ class SupplierPatch(Strict):
     email: Email | None | MISSING = MISSING
     external_ref: Code | None | MISSING = MISSING
     note: Note | MISSING = MISSING
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class SupplierRead(Read):

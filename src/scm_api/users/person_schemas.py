@@ -9,7 +9,7 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field, SecretStr
 
 from scm_api.core.language import Language
 from scm_api.core.rules import broken
-from scm_api.core.schemas import Code, Name, Number, Page, Read, Strict
+from scm_api.core.schemas import Code, Integer, Name, Number, Page, Read, Strict
 from scm_api.users.errors import EMAIL
 
 # As browsers check it (WHATWG HTML); other alphabets come as punycode.
@@ -197,7 +197,7 @@ class MePatch(Strict):
 
     name: Name | MISSING = MISSING
     language: Language | None | MISSING = MISSING
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class PasswordChange(Strict):

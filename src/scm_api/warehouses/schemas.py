@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from scm_api.core.pages import PageParams
-from scm_api.core.schemas import Code, Name, Page, Read, Strict
+from scm_api.core.schemas import Boolean, Code, Integer, Name, Page, Read, Strict
 
 LocationKind = Literal["internal", "transit"]
 
@@ -30,7 +30,7 @@ class WarehouseCreate(Strict):
     time_zone: Name | None = Field(
         default=None, description="IANA zone of its business dates; the organization's if absent."
     )
-    allows_negative_stock: bool | None = Field(
+    allows_negative_stock: Boolean | None = Field(
         default=None,
         description="Whether issues may take stock below zero here; as the organization's settings "
         "say if absent.",
@@ -48,10 +48,10 @@ class WarehousePatch(Strict):
     name: Name | MISSING = MISSING
     name_zh: Name | None | MISSING = MISSING
     time_zone: Name | MISSING = MISSING
-    is_active: bool | MISSING = MISSING
-    allows_negative_stock: bool | MISSING = MISSING
+    is_active: Boolean | MISSING = MISSING
+    allows_negative_stock: Boolean | MISSING = MISSING
     external_ref: Code | None | MISSING = MISSING
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class WarehouseRead(Read):
@@ -103,8 +103,8 @@ class LocationPatch(Strict):
     )
 
     name: Name | MISSING = MISSING
-    is_active: bool | MISSING = MISSING
-    version: int | None = Field(default=None, description="The version read; or send If-Match.")
+    is_active: Boolean | MISSING = MISSING
+    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
 
 
 class LocationRead(Read):
