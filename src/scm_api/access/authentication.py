@@ -237,20 +237,31 @@ async def person_principal(
     *,
     session_id: UUID | None = None,
 ) -> Principal:
-    """A person in one of his organizations: the one asked for by code or id, else the first joined.
-    Without any membership the person is known and may do nothing. Raises `NotFound`."""
-    members = await _memberships(driver, user_id)
-    if organization is not None:
+    """A person in one of his organizations: the one asked for by code or id, else his only one.
+
+    Who names none of several must choose, and so must whoever left the one his session is for:
+    nobody works in books he did not mean. Without any membership the person is known and may do
+    nothing. Raises `NotFound`.
+    """
+    mine = members = await _memberships(driver, user_id)
+    if organization:
         asked = str(organization).lower()
-        members = [m for m in members if asked in (m["code"].lower(), str(m["organization_id"]))]
+        members = [m for m in mine if asked in (m["code"].lower(), str(m["organization_id"]))]
         if not members and isinstance(organization, str):
             raise NotFound(kind="organization", reference=organization)
-    if not members:
-        return Principal(
-            "user", user_id, name, NOBODY, frozenset(), user_id=user_id, session_id=session_id
-        )
-    principal = await _member_principal(driver, members[0])
-    return replace(principal, session_id=session_id)
+    if len(members) == 1:
+        return replace(await _member_principal(driver, members[0]), session_id=session_id)
+    return Principal(
+        "user",
+        user_id,
+        name,
+        NOBODY,
+        frozenset(),
+        user_id=user_id,
+        session_id=session_id,
+        language=mine[0]["language"] if mine else "en",
+        must_choose=bool(mine),
+    )
 
 
 async def principals(

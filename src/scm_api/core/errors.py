@@ -138,6 +138,18 @@ class Malformed(Problem):
     detail = Text("{reason}", "{reason}")
 
 
+class OrganizationRequired(Problem):
+    """`header` is the one that names the organization."""
+
+    status, code = 400, "organization_required"
+    title = Text("Name an organization", "须指定组织")
+    detail = Text(
+        "You belong to several organizations: name the one that this call is about, by its code or "
+        "id, in the header {header}.",
+        "您属于多个组织:请在请求头 {header} 中以组织代码或 id 指明本次调用所针对的组织。",
+    )
+
+
 class MalformedJson(Problem):
     status, code = 400, "malformed_json"
     title = Text("The body is not valid JSON", "请求体不是有效的 JSON")

@@ -23,7 +23,7 @@ from scm_api.core.budgets import WINDOW_SECONDS, Window
 from scm_api.core.db import Base, Owned
 from scm_api.core.errors import RateLimited
 from scm_api.core.runtime import Runtime
-from scm_api.core.tx import Principal
+from scm_api.core.tx import NOBODY, Principal
 
 logger = structlog.get_logger(__name__)
 
@@ -160,11 +160,14 @@ def _limits(runtime: Runtime, principal: Principal, now: float) -> list[_Limit]:
             ("key", settings.rate_limit_key_per_minute, principal.id),
             ("organization", settings.rate_limit_organization_per_minute, organization_id),
         )
-        if quota
+        # Those who are in no organization share nothing.
+        if quota and scope_id != NOBODY
     ]
 
 
 def _count(limits: Sequence[_Limit], now: float) -> Headers:
+    if not limits:
+        return NO_HEADERS
     if violated := [limit for limit in limits if not limit.remaining]:
         raise RateLimited(
             [limit.policy for limit in violated],

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from scm_api.core.errors import PermissionDenied
+from scm_api.core.errors import OrganizationRequired, PermissionDenied
 from scm_api.core.events import Event
 from scm_api.core.language import Language
 
@@ -45,7 +45,8 @@ class Principal:
     """Who acts: an API key, a person, or a process of the system. `*` grants every permission.
 
     `id` is the key's, the person's or the process's own. A person's session or personal key names
-    the person in `user_id`, so that two of them are still known as one.
+    the person in `user_id`, so that two of them are still known as one. `must_choose` is a person
+    of several organizations who named none of them: so far he is in none.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Principal:
     session_id: UUID | None = None
     # Of answers to requests that ask for no language.
     language: Language = "en"
+    must_choose: bool = False
 
     @property
     def actor_id(self) -> UUID:
@@ -69,7 +71,10 @@ class Principal:
         return "*" in self.permissions or permission in self.permissions
 
     def require(self, permission: str) -> None:
-        """Raise `PermissionDenied` unless the permission is granted."""
+        """Raise `PermissionDenied` unless the permission is granted, or `OrganizationRequired` while
+        it is open where it would have to be."""
+        if self.must_choose:
+            raise OrganizationRequired(header="Scm-Organization")
         if not self.may(permission):
             raise PermissionDenied(required_permission=permission)
 
