@@ -257,6 +257,7 @@ alter table api_key
   add column amount_limit numeric(30, 4),
   add column roles text[] not null default '{}',
   add column user_id uuid constraint fk_api_key_user_id references user_account (id),
+  add column maker_ids uuid[] not null default '{}',
   add column is_test boolean not null default false,
   add column previous_sha256 bytea,
   add column previous_expires_at timestamptz,

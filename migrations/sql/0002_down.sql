@@ -51,7 +51,8 @@ create policy tenant on organization
   with check (current_setting('app.system', true) = 'on');
 alter table api_key
   drop column warehouse_ids, drop column category_ids, drop column amount_limit,
-  drop column roles, drop column user_id, drop column is_test, drop column previous_sha256,
+  drop column roles, drop column user_id, drop column maker_ids, drop column is_test,
+  drop column previous_sha256,
   drop column previous_expires_at, drop column rotated_at, drop column version,
   drop column updated_at;
 alter table event drop column user_id;

@@ -26,10 +26,12 @@ CREATE TABLE audit_entry (
   CONSTRAINT pk_audit_entry PRIMARY KEY (organization_id, id)
 );
 CREATE INDEX ix_audit_entry_object ON audit_entry (organization_id, object_id, tx_order, seq);
+CREATE INDEX ix_audit_entry_object_type ON audit_entry (organization_id, object_type, tx_order, seq);
 CREATE INDEX ix_audit_entry_page ON audit_entry (organization_id, tx_order, seq);
 CREATE INDEX ix_audit_entry_parent ON audit_entry (organization_id, parent_id, tx_order, seq) WHERE parent_id is not null;
 CREATE INDEX ix_audit_entry_principal ON audit_entry (organization_id, principal_id, tx_order, seq);
 CREATE INDEX ix_audit_entry_recorded_at ON audit_entry USING brin (recorded_at);
+CREATE INDEX ix_audit_entry_request ON audit_entry (organization_id, request_id);
 CREATE INDEX ix_audit_entry_user ON audit_entry (organization_id, user_id, tx_order, seq) WHERE user_id is not null;
 
 -- A batch of rows of one stream, sealed: the Merkle root over their leaves, chained to the batch before.
@@ -88,7 +90,9 @@ end $$;
 
 -- Makes the function `audit_<table>`. `columns` are those shown, `keys` the primary key but the
 -- organization, `parent` the column of what a row is a part of (or ''). Rows are compared as
--- `old_rows` and `new_rows` of one statement, or as one row that a trigger's condition chose.
+-- `old_rows` and `new_rows` of one statement, or as one row that a trigger's condition chose. Of a
+-- row that is made, what has the column's constant default is left out: written for each of a
+-- thousand rows, it was most of what the trail costs.
 create function audit_function(name text, keys text[], parent text, columns text[], of_row boolean)
 returns void language plpgsql as $body$
 declare
@@ -105,7 +109,8 @@ begin
     string_agg(format($$case when o.%1$I is distinct from n.%1$I then '"%1$s":'
       || json_build_object('old', %2$s, 'new', %3$s)::text end$$, c, was, is_now), ', '
       order by place),
-    string_agg(format($$'"%1$s":{"new":' || to_json(%2$s)::text || '}'$$, c, is_now), ', '
+    string_agg(format($$case when n.%1$I is distinct from %3$s then
+      '"%1$s":{"new":' || to_json(%2$s)::text || '}' end$$, c, is_now, usual), ', '
       order by place),
     string_agg(format($$'"%1$s":{"old":' || to_json(%2$s)::text || '}'$$, c, was), ', '
       order by place)
@@ -115,7 +120,12 @@ begin
   -- Decimals are strings, here as everywhere.
   cross join lateral (select case a.atttypid when 'numeric'::regtype then 'trim_scale(%s.%I)::text'
                                   else '%s.%I' end as pattern) p
-  cross join lateral (select format(pattern, 'o', c) as was, format(pattern, 'n', c) as is_now) v;
+  cross join lateral (select format(pattern, 'o', c) as was, format(pattern, 'n', c) as is_now) v
+  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  -- Only constants: a default that is called says something of each row.
+  cross join lateral (select pg_get_expr(d.adbin, d.adrelid) as expression) e
+  cross join lateral (select case when e.expression ~ '^[^(]+$' then e.expression
+                                  else 'null' end as usual) x;
 
   execute format($create$
     create or replace function %1$I() returns trigger language plpgsql as $$
@@ -128,7 +138,11 @@ begin
     end $$
   $create$, 'audit_' || name, case when of_row then
       audit_insert(name, owner, keys, parent, 'n', 'changed', shown,
-                   '(select old.*) o, (select new.*) n')
+                   format('(select old.*) o, %s n', case name
+                     -- A group is told of in each of its organizations.
+                     when 'organization_group' then '(select new.*, m.id as organization_id
+                                                      from organization m where m.group_id = new.id)'
+                     else '(select new.*)' end))
     else format($$
       if tg_op = 'INSERT' then
         %s
@@ -191,7 +205,8 @@ begin
   perform audit_function(name, string_to_array(keys, ','), parent, (
       select array_agg(a.attname::text order by a.attnum) from pg_attribute a
       where a.attrelid = name::regclass and a.attnum > 0 and not a.attisdropped
-        and a.attname <> all ('{organization_id,version,created_at,updated_at}')
+        -- An entry names its row's id itself.
+        and a.attname <> all ('{organization_id,id,version,created_at,updated_at}')
         and a.attname <> all (string_to_array(hidden, ','))), condition is not null);
   if condition is not null then
     execute format('create or replace trigger audit_update after update on %I for each row
@@ -249,6 +264,8 @@ select audit_install('alert', 'id', '',
      or old.reason is distinct from new.reason) and (audit_actor()).kind <> 'system'$$);
 select audit_install('replenishment_suggestion', 'id', '', 'recipe',
   'old.decided_at is distinct from new.decided_at');
+-- A group belongs to several organizations; which is in it, each one's own entries say.
+select audit_install('organization_group', 'id', '', '', 'old.* is distinct from new.*');
 -- A series gives numbers all day; what people change is its rule.
 select audit_install('number_series', 'kind', '', 'last,day',
   'old.pattern is distinct from new.pattern or old.restarts is distinct from new.restarts');

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from scm_api import wiring
+from scm_api.access.access_log import flush as flush_access_log
 from scm_api.core.docs_page import mount_docs
 from scm_api.core.errors import Problem
 from scm_api.core.guards import BodySizeGuard, LastResort, RequestDeadline, RequestId
@@ -55,6 +56,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await flush_access_log(runtime)
         await runtime.database.dispose()
 
     app = bare_app(lifespan, runtime.settings)

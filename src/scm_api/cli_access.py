@@ -1,9 +1,7 @@
 """`scm-api organizations`, `keys` and `users`: who may use the API. Secrets are shown once."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
@@ -17,32 +15,18 @@ from scm_api.access.catalogue import known_permissions
 from scm_api.access.permissions import EVERYTHING, TEMPLATES
 from scm_api.core.errors import NotFound
 from scm_api.core.tx import Limits
-from scm_api.process import database_urls, prepare
-from scm_api.serving import ended_by_signals, system_connection
+from scm_api.serving import in_system
 from scm_api.settings import settings
 from scm_api.users.links import NewLink
 from scm_api.users.people import invite_first
+from scm_api.users.recovery import reset_by_operator
 
 organizations = typer.Typer(help="Organizations: each sees only its own data.")
 keys = typer.Typer(help="API keys of an organization.")
 users = typer.Typer(help="People of an organization.")
 console = Console(soft_wrap=True, highlight=False)
-T = TypeVar("T")
 
 Organization = Annotated[str, typer.Option("--organization", "-o", help="Code.")]
-
-
-def in_system(work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """Run one system transaction on the settings' database."""
-
-    async def run() -> T:
-        if urls.embedded is not None:
-            await prepare(urls)
-        async with system_connection(urls) as connection:
-            return await work(connection)
-
-    with ended_by_signals(), database_urls(settings()) as urls:
-        return asyncio.run(run())
 
 
 @organizations.command("create")
@@ -214,10 +198,28 @@ def create_user(
         )
 
     link = in_system(work)
+    console.print(f"Invited {escape(email)}. {_once(link, 'POST /v1/invitations/accept')}")
+
+
+@users.command("reset")
+def reset_user(
+    email: Annotated[str, typer.Option(help="Address of the person.")],
+    remove_totp: Annotated[
+        bool,
+        typer.Option("--remove-totp", help="Take off the second factor and end the sessions, too."),
+    ] = False,
+) -> None:
+    """Let somebody who is locked out choose a new password, of whatever organizations he is. Make
+    sure that it is him: whoever holds the link becomes him."""
+    link = in_system(lambda connection: reset_by_operator(connection, email, also_totp=remove_totp))
+    console.print(f"Reset {escape(email)}. {_once(link, 'POST /v1/password-resets')}")
+
+
+def _once(link: NewLink, operation: str) -> str:
     shown = link.url(settings().public_url) or link.token
-    console.print(
-        f"Invited {escape(email)}. For POST /v1/invitations/accept, until "
-        f"{link.expires_at:%Y-%m-%d %H:%M} UTC, shown only this once:\n{shown}"
+    return (
+        f"For {operation}, until {link.expires_at:%Y-%m-%d %H:%M} UTC, shown only this once:\n"
+        f"{shown}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -23,7 +24,7 @@ from scm_api.audit import (
 from scm_api.core.errors import NotFound
 from scm_api.core.runtime import Runtime
 from scm_api.process import database_urls, make_runtime, prepare
-from scm_api.serving import ended_by_signals
+from scm_api.serving import ended_by_signals, in_system
 from scm_api.settings import settings
 from scm_api.trail.verifying import Finding, Verification
 
@@ -121,6 +122,37 @@ def head(organization: Code = None) -> None:
     for found in for_each(organization, "Reading", work).values():
         for one in found:
             console.print(f"{escape(one.organization)} {one.stream} {one.no} {one.seal}")
+
+
+_ACCESSES = """
+select to_char(l.happened_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as at, l.kind, l.count,
+       o.code as organization, u.email as person, coalesce(k.name, l.key_id::text) as key,
+       l.address, nullif(l.detail, '{}')::text as detail, l.request_id
+from access_log l
+left join organization o on o.id = l.about_organization_id
+left join user_account u on u.id = l.user_id
+left join api_key k on k.organization_id = l.about_organization_id and k.id = l.key_id
+where l.happened_at >= coalesce($1, '-infinity'::timestamptz)
+order by l.happened_at desc, l.id desc limit $2
+"""
+
+
+@audit_commands.command()
+def accesses(
+    since: Annotated[
+        datetime | None, typer.Option(help="Only from this time on, in UTC.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 200,
+) -> None:
+    """Print who came in or was refused, newest first: of all organizations, and what belongs to
+    none, such as guesses of keys that do not exist."""
+    start = since and since.replace(tzinfo=UTC)
+    rows = in_system(lambda connection: connection.fetch(_ACCESSES, start, limit))
+    columns = ("at", "kind", "count", "organization", "person", "key", "address", "detail")
+    table = Table(*columns, "request")
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    Console(width=None if console.is_terminal else 240).print(table)
 
 
 def for_each(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from scm_api.access.activity import is_active
 from scm_api.access.authentication import authenticate, principals
 from scm_api.core import migrate
 from scm_api.core.db import Database
@@ -70,4 +71,4 @@ def make_runtime(settings: Settings, urls: Urls) -> Runtime:
         pool_timeout=settings.db_pool_timeout_seconds,
         pooler=settings.db_pooler,
     )
-    return Runtime(settings, database, authenticate, principals)
+    return Runtime(settings, database, authenticate, principals, is_active)

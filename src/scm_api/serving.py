@@ -3,17 +3,18 @@
 Rule: whatever ends the server, Ctrl-C or `kill -9`, nothing it started goes on without it.
 """
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Self
+from typing import Self, TypeVar
 
 import asyncpg
 import structlog
@@ -26,10 +27,11 @@ from scm_api.app import create_app
 from scm_api.core import server
 from scm_api.core.observability import configure_logging, log_config
 from scm_api.core.self_check import Finding, self_check
-from scm_api.process import Urls, make_runtime, prepare
-from scm_api.settings import Settings
+from scm_api.process import Urls, database_urls, make_runtime, prepare
+from scm_api.settings import Settings, settings
 
 logger = structlog.get_logger("scm_api.serving")
+T = TypeVar("T")
 
 FIRST_ORGANIZATION = "main"
 RESTART_SECONDS = (0.5, 10.0)
@@ -96,6 +98,19 @@ async def system_connection(urls: Urls) -> AsyncIterator[asyncpg.Connection]:
             yield connection
     finally:
         await connection.close()
+
+
+def in_system(work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Run one system transaction on the settings' database, for one command."""
+
+    async def run() -> T:
+        if urls.embedded is not None:
+            await prepare(urls)
+        async with system_connection(urls) as connection:
+            return await work(connection)
+
+    with ended_by_signals(), database_urls(settings()) as urls:
+        return asyncio.run(run())
 
 
 async def _first_key(connection: asyncpg.Connection) -> NewKey | None:

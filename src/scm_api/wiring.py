@@ -39,8 +39,8 @@ from scm_api.trail.router import audit
 from scm_api.users import jobs as user_jobs
 from scm_api.users import models as user_models
 from scm_api.users import oidc_bearer
+from scm_api.users.member_router import users
 from scm_api.users.oidc_router import routers as oidc_routers
-from scm_api.users.router import users
 from scm_api.users.session_router import routers as session_routers
 from scm_api.warehouses.router import warehouses
 

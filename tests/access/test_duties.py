@@ -157,6 +157,38 @@ async def test_one_person_is_one_whichever_key_he_uses(
     assert (await approve(colleague, order)).status_code == 200
 
 
+async def test_a_person_does_not_approve_with_a_key_he_made(
+    api: Client, admin: asyncpg.Connection
+) -> None:
+    user_id, _ = await member(admin, api, "admin")
+    bound, person = await make(api, permissions=["*"])
+    await bind(admin, bound["id"], user_id)
+    order = await draft(person)
+    made, second = await make(person, roles=["approver"])
+    assert set(made["maker_ids"]) == {str(user_id), bound["id"]}
+    assert (await approve(second, order)).json()["code"] == "sod_violation"
+    # Nor the other way about, nor with two keys of which he made both, nor further down.
+    _, writer = await make(person, roles=["buyer"])
+    written = await draft(writer)
+    for hand in (person, second):
+        assert (await approve(hand, written)).json()["code"] == "sod_violation"
+    _, maker = await make(person, permissions=["*"])
+    _, grandchild = await make(maker, roles=["approver"])
+    assert (await approve(grandchild, order)).json()["code"] == "sod_violation"
+    assert (await approve(await key(api, "approver"), order)).status_code == 200
+
+
+async def test_who_renews_a_key_is_one_with_it_from_then_on(api: Client) -> None:
+    foreign = await key(api, "approver")
+    order = await draft(api)
+    listed = await api.ok("GET", "/v1/api-keys")
+    ids = [one["id"] for one in listed["data"] if one["roles"] == ["approver"]]
+    renewed = await api.ok("POST", f"/v1/api-keys/{ids[0]}/rotate", json={"overlap_hours": 1})
+    taken = Client(api.runtime, api.http, api.organization_id, renewed["token"])
+    assert (await approve(taken, order)).json()["code"] == "sod_violation"
+    assert (await approve(foreign, order)).json()["code"] == "sod_violation"
+
+
 async def test_an_order_made_of_suggestions_is_written_by_who_converted_them(
     world: Client,
 ) -> None:
@@ -273,8 +305,18 @@ async def test_an_order_above_the_amount_limit_is_for_somebody_else(api: Client)
     assert refused.status_code == 403
     body = refused.json()
     assert body["code"] == "amount_limit_exceeded"
-    assert Decimal(body["amount"]) == 360
-    assert (Decimal(body["limit"]), body["currency"]) == (300, "CNY")
+    assert (body["amount"], body["limit"], body["currency"]) == ("360.00", "300.00", "CNY")
+    assert "worth 360.00 CNY" in body["detail"]
+    blind = await new_client(
+        api.runtime,
+        api.http,
+        permissions=("purchase_orders:read", "purchase_orders:approve"),
+        organization_id=api.organization_id,
+        limits=Limits(amount=Decimal(300)),
+    )
+    told = (await approve(blind, above)).json()
+    assert (told["code"], told["amount"], told["limit"]) == (body["code"], None, "300.00")
+    assert "360" not in told["detail"]
     assert (await approve(await key(api, "approver"), above)).status_code == 200
 
 

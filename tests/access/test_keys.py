@@ -333,7 +333,7 @@ async def member(admin: asyncpg.Connection, api: Client, *roles: str) -> tuple[U
 
 
 async def bind(admin: asyncpg.Connection, key_id: str, user_id: UUID) -> None:
-    sql = "update api_key set user_id = $2 where id = $1"
+    sql = "update api_key set user_id = $2, maker_ids = array[$2::uuid] where id = $1"
     await admin.execute(sql, UUID(key_id), user_id)
 
 

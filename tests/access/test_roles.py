@@ -158,3 +158,39 @@ async def test_roles_of_another_organization_do_not_exist_here(api: Client, othe
     assert (await api.get(f"{ROLES}/{role['id']}")).status_code == 404
     refused = await api.post("/v1/api-keys", {"name": "k", "roles": ["clerk"]})
     assert problem_codes(refused) == ["unknown_role"]
+
+
+async def test_a_changed_role_gives_no_holder_separated_duties(
+    api: Client, admin: asyncpg.Connection
+) -> None:
+    role = {"code": "clerk", "name": "Clerk", "permissions": ["invoices:read"]}
+    made = await api.ok("POST", ROLES, json=role)
+    receiver, _ = await make(api, name="Gate", roles=["warehouse", "Clerk"])
+    user_id, _ = await member(admin, api, "warehouse", "clerk")
+    await make(api, name="Unconcerned", roles=["clerk"])
+    path = f"{ROLES}/{made['id']}"
+    wider = {"permissions": ["invoices:read", "invoices:write"]}
+    refused = await api.patch(path, wider)
+    assert (refused.status_code, refused.json()["code"]) == (409, "duty_conflict")
+    assert refused.json()["holders"] == ["Gate", "Li Na"]
+    assert refused.json()["rules"] == ["receiver_posts_invoice"]
+    assert "Gate, Li Na" in refused.json()["detail"]
+    # Where the rule only warns, they are named in the answer; who blocks later is told of them.
+    rule = "/v1/duty-rules/receiver_posts_invoice"
+    warned = await api.ok("PUT", rule, json={"mode": "warn"})
+    assert [c["holder"] for c in warned["holder_conflicts"]] == ["test key"]  # it may everything
+    changed = await api.ok("PATCH", path, json=wider)
+    named = [(c["kind"], c["id"], c["rule"]) for c in changed["holder_conflicts"]]
+    assert named == [
+        ("key", receiver["id"], "receiver_posts_invoice"),
+        ("person", str(user_id), "receiver_posts_invoice"),
+    ]
+    blocked = await api.ok("PUT", rule, json={"mode": "block"})
+    told = {(c["id"], c["effect"]) for c in blocked["holder_conflicts"]}
+    assert {(receiver["id"], "refused"), (str(user_id), "refused")} <= told
+    # What they hold already is not refused again, so that it can be taken away step by step.
+    narrower = await api.ok("PATCH", path, json={"permissions": ["invoices:write"]})
+    assert narrower["holder_conflicts"] == []
+    await api.ok("POST", f"/v1/api-keys/{receiver['id']}/revoke")
+    blocked = await api.ok("PUT", rule, json={"mode": "block"})
+    assert receiver["id"] not in {c["id"] for c in blocked["holder_conflicts"]}

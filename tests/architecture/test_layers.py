@@ -31,6 +31,7 @@ PUBLIC = ("service", "events", "models", "schemas", "errors", "policy", "audit")
 # what every room asks access for: what can be granted, by whom, within which limits and duties. The
 # rooms of people and organizations are made of the same tokens, templates and log as keys are.
 PUBLIC_VALUES = {
+    "access.access_kinds",
     "access.access_log",
     "access.authentication",
     "access.catalogue",

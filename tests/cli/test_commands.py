@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
-from scm_api.access.errors import KeyRevoked
+from scm_api.access.errors import DutyConflict, KeyRevoked
 from scm_api.cli import app, main
 from scm_api.core.backup import BackupError
 from scm_api.core.embedded import EmbeddedPostgres
@@ -102,6 +102,44 @@ def test_the_first_administrator_is_invited_by_a_link_that_is_kept_as_a_digest(
     assert isinstance(command(*invite).exception, AlreadyMember)
     assert isinstance(command(*invite[:-1], "no address").exception, Invalid)
     assert isinstance(command(*invite, "--role", "wizard").exception, NotFound)
+
+
+def test_the_first_administrator_gets_no_role_that_breaks_a_duty(scratch: Urls) -> None:
+    succeeds("organizations", "create", "acme")
+    damage(
+        scratch,
+        "insert into role (organization_id, id, code, name, permissions) select id, "
+        "gen_random_uuid(), 'Both', 'Both', '{receipts:write,invoices:write}' from organization",
+    )
+    invite = ("users", "create", "-o", "acme", "--email", "boss@example.com", "--role")
+    assert isinstance(command(*invite, "both").exception, DutyConflict)
+    assert fetch(scratch, "select from user_account") == []
+    succeeds(*invite, "warehouse")
+
+
+def test_somebody_locked_out_gets_a_link_that_is_kept_as_a_digest(scratch: Urls) -> None:
+    succeeds("organizations", "create", "acme")
+    succeeds("users", "create", "-o", "acme", "--email", "boss@example.com")
+    token = succeeds("users", "reset", "--email", "Boss@example.com").split()[-1]
+    sql = (
+        "select for_organization_id, secret_sha256 from one_time_link where kind = 'password_reset'"
+    )
+    (row,) = fetch(scratch, sql)
+    assert token.startswith("scm_pr_")
+    assert hashlib.sha256(token.split("_", 3)[3].encode()).digest() == row["secret_sha256"]
+    assert row["for_organization_id"] is None
+    damage(
+        scratch,
+        "insert into user_credential (user_id, totp_secret, totp_confirmed_at) "
+        "select id, 'JBSWY3DPEHPK3PXP', now() from user_account",
+    )
+    succeeds("users", "reset", "--email", "boss@example.com", "--remove-totp")
+    (row,) = fetch(scratch, "select totp_secret, totp_confirmed_at from user_credential")
+    assert tuple(row) == (None, None)
+    kinds = [row["kind"] for row in fetch(scratch, "select kind from access_log order by id")]
+    assert kinds == ["password_reset_offered", "totp_removed", "password_reset_offered"]
+    refused = command("users", "reset", "--email", "nobody@example.com")
+    assert isinstance(refused.exception, NotFound)
 
 
 def test_a_key_is_made_of_roles_for_a_warehouse_and_rotated(scratch: Urls) -> None:
@@ -254,3 +292,21 @@ def test_openapi_is_written_sorted_and_checked(tmp_path: Path) -> None:
     result = command("openapi", "--check", str(file))
     assert result.exit_code == 1
     assert "Write it anew" in result.output
+
+
+def test_the_operator_sees_every_refusal_even_of_keys_nobody_has(scratch: Urls) -> None:
+    succeeds("organizations", "create", "acme")
+    insert = """
+        insert into access_log (id, kind, address, happened_at, about_organization_id, detail)
+        values (gen_random_uuid(), 'key_unknown', '192.0.2.7', '2026-01-05', null, '{}'),
+               (gen_random_uuid(), 'login_failed', '192.0.2.8', '2026-03-05',
+                (select id from organization), '{"reason": "wrong_password"}')
+        returning id
+    """
+    fetch(scratch, insert)
+    said = succeeds("audit", "accesses").splitlines()
+    rows = [line for line in said if "192.0.2." in line]
+    assert ["login_failed" in row for row in rows] == [True, False]
+    assert all(word in rows[0] for word in ("2026-03-05 00:00:00", "acme", "wrong_password"))
+    later = succeeds("audit", "accesses", "--since", "2026-02-01")
+    assert ("192.0.2.8" in later, "192.0.2.7" in later) == (True, False)

@@ -53,8 +53,13 @@ class _Comparison:
             yield from self._content(f"{place} {status}", response, new["responses"][status])
 
     def _parameters(self, place: str, old: Schema, new: Schema) -> Iterator[str]:
-        before = {(p["in"], p["name"]): p for p in old.get("parameters", [])}
-        after = {(p["in"], p["name"]): p for p in new.get("parameters", [])}
+        before, after = (
+            {(p["in"], p["name"]): p for p in (_resolve(document, one) for one in ones)}
+            for document, ones in (
+                (self.old, old.get("parameters", [])),
+                (self.new, new.get("parameters", [])),
+            )
+        )
         for key, parameter in before.items():
             where = f"{place} {key[0]} parameter {key[1]}"
             if key not in after:
@@ -178,5 +183,6 @@ def _values(schema: Schema) -> list[Any]:
 
 def _resolve(document: Schema, schema: Schema) -> Schema:
     while "$ref" in schema:
-        schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        kind, name = schema["$ref"].rsplit("/", 2)[1:]
+        schema = document["components"][kind][name]
     return schema

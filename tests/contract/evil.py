@@ -130,6 +130,18 @@ def places(schema: dict[str, Any], depth: int = 6) -> Iterator[Path]:
             yield (0, *rest)
 
 
+def kind_of(schema: dict[str, Any], path: Path) -> set[str]:
+    """The JSON types that a body's schema gives to a place; none where it is no place of its."""
+    schema = resolve(schema)
+    branches = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]
+    found = {kind for branch in branches for kind in kind_of(branch, path)}
+    if not path:
+        return found | {schema.get("type", "")} - {""}
+    step, *rest = path
+    child = schema.get("items") if isinstance(step, int) else schema.get("properties", {}).get(step)
+    return found if child is None else found | kind_of(child, tuple(rest))
+
+
 def put(body: Any, path: Path, value: Any) -> Any:
     """A copy of a body with a value at a place; what leads there is made where it is missing."""
     body = deepcopy(body)

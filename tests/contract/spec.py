@@ -83,7 +83,7 @@ class Operation:
 
     @property
     def parameters(self) -> list[dict[str, Any]]:
-        return self.spec.get("parameters", [])
+        return [resolve_parameter(p) for p in self.spec.get("parameters", [])]
 
     @property
     def writes(self) -> bool:
@@ -165,6 +165,15 @@ def resolve(schema: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in schema:
         schema = document()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     return schema
+
+
+def resolve_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    """A parameter, of all operations or of one."""
+    if "$ref" not in parameter:
+        return parameter
+    shared: dict[str, Any] = document()["components"]["parameters"]
+    found: dict[str, Any] = shared[parameter["$ref"].rsplit("/", 1)[1]]
+    return found
 
 
 def with_body() -> list[Operation]:

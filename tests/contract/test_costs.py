@@ -27,7 +27,10 @@ NOT_HIDDEN = {
     "ApiKeyRead.amount_limit": "a bound of what one may decide on, no price",
     "ApiKeySecret.amount_limit": "a bound of what one may decide on, no price",
     "EffectiveField.value": "judged by the name of the field it is of",
-    "ExplainedStep.value": "days, units and deviations; no step is in money",
+    **{
+        f"Explained{part}.is_cost_derived": "says that costs play a part, not which"
+        for part in ("Flip", "Level", "Rounding", "Step")
+    },
     "Explanation.price_breaks": "its prices are marked themselves",
     "FillFigures.value_fill_rate": "a ratio",
     "FillRow.value_fill_rate": "a ratio",
@@ -99,7 +102,7 @@ def test_a_hidden_field_may_be_null_and_is_there_all_the_same() -> None:
                 marked += 1
                 assert field[MARK] == SEE_COSTS
                 assert {"type": "null"} in field["anyOf"], f"{model}.{name}"
-                assert f"Null without `{SEE_COSTS}`." in field["description"]
+                assert f"Null without `{SEE_COSTS}`" in field["description"]
     assert marked > 30
 
 

@@ -4,14 +4,15 @@ A seeded sample runs by default; `SCM_FUZZ=full` sends every value to every plac
 """
 
 import re
+from typing import Any
 from urllib.parse import quote
 
 import asyncpg
 import httpx
 import pytest
 
-from tests.contract.evil import FULL, SEED, Shot, encode, sample, shots
-from tests.contract.spec import Operation, assert_problem, operations
+from tests.contract.evil import FULL, SEED, Shot, encode, kind_of, places, put, sample, shots
+from tests.contract.spec import Operation, assert_problem, operations, with_body
 from tests.contract.world import copy
 from tests.support import Client
 
@@ -62,6 +63,30 @@ async def test_no_value_in_any_place_gives_a_5xx(
             body = assert_problem(response, response.status_code)
             for words in (body["title"], body["detail"], *(e["detail"] for e in body["errors"])):
                 assert CHINESE.search(words), f"{where}: {words}"
+
+
+def _neither(kinds: set[str]) -> list[Any]:
+    """What looks like a whole number or a truth value and is none in JSON."""
+    if "integer" in kinds:
+        return [True, False, "1", "30", 1.5]
+    return [0, 1, "true", "yes"] if "boolean" in kinds else []
+
+
+@pytest.mark.parametrize("operation", with_body(), ids=str)
+async def test_a_whole_number_is_no_text_and_a_truth_value_no_number(
+    operation: Operation, template: Client
+) -> None:
+    schema = operation.body_schema or {}
+    call = operation.example()
+    if any(parameter["name"] == "dry_run" for parameter in operation.parameters):
+        call = call.with_(query={"dry_run": "true"})
+    for path in dict.fromkeys(places(schema)):
+        for value in _neither(kind_of(schema, path)):
+            body = (await call.with_(body=put(call.body, path, value)).send(template)).json()
+            # A bulk operation answers line by line.
+            lines = body.get("results", [body])
+            pointers = {error.get("pointer") for line in lines for error in line["errors"]}
+            assert "#/" + "/".join(map(str, path)) in pointers, (path, value, body)
 
 
 async def test_a_body_of_64_mb_is_refused_before_anybody_reads_it(

@@ -81,6 +81,25 @@ async def _reset(call: "Call", caller: Client) -> "Call":
     return fit
 
 
+async def _look(call: "Call", caller: Client) -> "Call":
+    invited = await invite(caller, new_email())
+    fit: Call = call.with_(body={"token": invited["invitation_token"]})
+    return fit
+
+
+async def _look_at_reset(call: "Call", caller: Client) -> "Call":
+    link = await caller.ok("POST", f"/v1/users/{(await join(caller)).id}/password-reset")
+    fit: Call = call.with_(body={"token": link["reset_token"]})
+    return fit
+
+
+async def _with_totp(call: "Call", caller: Client) -> "Call":
+    person = await join(caller)
+    await person.ok("POST", "/v1/me/totp/confirm", await _begun(person))
+    fit: Call = call.with_(path={"user": f"email={person.email}"})
+    return fit
+
+
 async def _end_session(call: "Call", caller: Client) -> "Call":
     person = await join(caller)
     here = person.tokens
@@ -121,6 +140,8 @@ _FITS: dict[str, Callable[["Call", Client], Awaitable["Call"]]] = {
     "users_change": _member,
     "users_remove": _member,
     "users_offer_reset": _member,
+    "users_remove_totp": _with_totp,
+    "users_end_sessions": _member,
     "users_invite": _new_email,
     "users_invite_again": _invited,
     "sessions_create": _login,
@@ -129,6 +150,8 @@ _FITS: dict[str, Callable[["Call", Client], Awaitable["Call"]]] = {
     "sessions_revoke": _logout,
     "sessions_accept_invitation": _accept,
     "sessions_reset_password": _reset,
+    "sessions_look_at_invitation": _look,
+    "sessions_look_at_reset": _look_at_reset,
     "me_accept_own_invitation": _accept_own,
     "me_end_session": _end_session,
     "me_link_identity": _link,

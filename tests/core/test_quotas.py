@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from scm_api.core import jobs
-from scm_api.core.errors import TooManyJobs
+from scm_api.core.job_errors import TooManyJobs
 from scm_api.core.jobs import AT_MOST, Work, enqueue, job
 from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Tx

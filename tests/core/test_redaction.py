@@ -10,11 +10,13 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, computed_field
 from pydantic_core import from_json, to_json
 
+import scm_api.wiring  # noqa: F401 (every room with its problems)
 from scm_api.alerts import messages
 from scm_api.core import redaction
 from scm_api.core.errors import Problem, Rule, Text
 from scm_api.core.redaction import (
     COST,
+    COST_DERIVED,
     FREE_CONTENT,
     MONEY_NAMES,
     SEE_COSTS,
@@ -68,6 +70,28 @@ def test_a_marked_field_is_null_and_its_neighbours_stay() -> None:
         "unit_price": None,
         "parts": [],
     }
+
+
+class Step(BaseModel):
+    """A figure that may be made of costs."""
+
+    name: str
+    figure: Annotated[str | None, COST_DERIVED]
+    is_cost_derived: bool
+
+
+def test_a_figure_is_hidden_where_it_says_that_costs_could_be_solved_from_it() -> None:
+    plain = {"name": "days", "figure": "7.5", "is_cost_derived": False}
+    derived = {"name": "lot", "figure": "7.5", "is_cost_derived": True}
+    assert hidden(list[Step], [plain, derived]) == [plain, {**derived, "figure": None}]
+
+
+def test_a_figure_that_cannot_say_whether_it_is_derived_stops_the_start_up() -> None:
+    class Silent(BaseModel):
+        figure: Annotated[str | None, COST_DERIVED]
+
+    with pytest.raises(TypeError, match=r"Silent\.figure"):
+        paths_of(Silent)
 
 
 def test_lists_generics_unions_and_dictionaries_of_models_are_walked() -> None:
@@ -272,8 +296,13 @@ def test_no_sentence_of_an_alert_tells_money(kind: str) -> None:
     assert not _money_in(words)
 
 
-def test_no_problem_and_no_broken_rule_tells_money() -> None:
-    said = [(problem.code, problem.detail) for problem in Problem.registry.values()]
+def test_no_problem_and_no_broken_rule_tells_money_to_all() -> None:
+    said = []
+    for problem in Problem.registry.values():
+        said.append(
+            (problem.code, problem.detail_without_money if problem.money else problem.detail)
+        )
+        assert _money_in(problem.detail) - {"value"} == problem.money & MONEY_NAMES == problem.money
     for name, module in list(sys.modules.items()):
         if name.startswith("scm_api."):
             said += [(r.code, r.text) for r in vars(module).values() if isinstance(r, Rule)]

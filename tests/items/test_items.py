@@ -33,7 +33,7 @@ async def test_a_new_item_is_found_by_id_sku_and_external_reference(api: Client)
         {"unit": "CTN", "numerator": 1000, "denominator": 1},
     ]
     assert item["barcodes"] == [{"gtin": "06901234567892", "unit": "BOX"}]
-    for key in ("sku=B-2", "ref=sap:1", "ref=sap", "nonsense", "bulk"):
+    for key in ("sku=B-2", "ref=sap:1", "ref=sap", "nonsense"):
         assert (await api.get(f"/v1/items/{key}")).status_code == 404
 
 

@@ -149,7 +149,7 @@ async def test_a_key_creates_an_organization_and_gets_its_first_key_once(api: Cl
     token = made.json()["api_key"]["token"]
     assert token.startswith("scm_test_")
     first = Client(api.runtime, api.http, api.organization_id, token)
-    read = await first.ok("GET", CURRENT)
+    read = await first.ok("GET", made.headers["location"])
     assert (read["code"], read["base_currency"]) == (body["code"], "USD")
     replayed = await api.post("/v1/organizations", body, headers=headers)
     assert replayed.headers["idempotent-replayed"] == "true"
@@ -165,6 +165,9 @@ async def test_a_person_who_creates_an_organization_administers_it(api: Client) 
     made = await li.call("POST", "/v1/organizations", api, json=body)
     assert made.status_code == 201, made.text
     assert made.json()["api_key"] is None
+    named = {"Authorization": f"Bearer {li.token}", "Scm-Organization": code}
+    there = await api.http.get(made.headers["location"], headers=named)
+    assert there.json() == made.json()["organization"]
     mine = (await li.call("GET", "/v1/organizations", api)).json()["data"]
     assert {row["code"]: row["roles"] for row in mine}[code] == ["admin"]
 

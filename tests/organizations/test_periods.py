@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from scm_api.organizations import period_policy
-from tests.organizations.support import company, opening, order
+from tests.organizations.support import company, opening, order, person
 from tests.support import Client
 
 PERIODS = "/v1/organizations/current/fiscal-periods"
@@ -112,7 +112,9 @@ async def test_periods_are_closed_in_order_and_reopened_in_reverse(api: Client) 
     listed = await api.ok("GET", f"{PERIODS}?year=2026")
     assert [row["status"] for row in listed["data"]] == ["closed"] * 2 + ["open"] * 10
     assert listed["closed_through"] == "2026-02-28"
-    assert listed["data"][1]["closed_by"] is not None
+    me = await api.ok("GET", "/v1/me")
+    closer = {"kind": "api_key", "id": me["id"], "name": "test key"}
+    assert listed["data"][1]["closed_by"] == closer
     assert listed["data"][0]["closed_at"] is None
     assert (await _reopen(api, "2026-P02"))[0] == 200
     assert (await api.ok("GET", PERIODS))["closed_through"] is None
@@ -147,3 +149,16 @@ async def test_closing_costs_a_posting_no_statement(api: Client) -> None:
         await api.ok("POST", "/v1/stock-movements", json=opening())
     assert len(after) <= len(before)
     assert not [sent for sent in after if "fiscal_period" in sent]
+
+
+async def test_a_period_says_which_person_closed_it(api: Client) -> None:
+    closer = await person({api.organization_id: ["finance"]}, api)
+    closed = await closer.call("POST", f"{PERIODS}/2026-P02/close", api, json={})
+    assert closed.status_code == 200, closed.text
+    who = {"kind": "user", "id": str(closer.user_id), "name": "Li Na"}
+    assert closed.json()["closed_by"] == who
+    # He leaves, and his name with him.
+    async with api.runtime.database.system() as driver:
+        await driver.execute("delete from membership where user_id = $1", closer.user_id)
+    listed = await api.ok("GET", f"{PERIODS}?year=2026")
+    assert listed["data"][1]["closed_by"] == {**who, "name": None}

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,16 @@ async def test_the_tour_runs_as_it_is_written() -> None:
     with data_folder() as folder:
         async with serving(folder, "serve", SCM_DURABLE="false") as server:
             script = tour("README.md").replace("http://127.0.0.1:8000", server.url)
+            script = script.replace(".venv/bin/scm-api", f"{sys.executable} -m scm_api")
             done = await asyncio.to_thread(
                 subprocess.run,
                 ["bash", "-euo", "pipefail", "-c", script],
-                env={**os.environ, "KEY": server.key or ""},
+                env={
+                    **os.environ,
+                    "KEY": server.key or "",
+                    "SCM_DATA_DIR": str(folder),
+                    "SCM_DURABLE": "false",
+                },
                 capture_output=True,
                 text=True,
                 timeout=60,

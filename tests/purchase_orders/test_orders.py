@@ -268,3 +268,27 @@ async def test_a_dry_run_shows_the_order_and_keeps_nothing(api: Client) -> None:
     assert (response.status_code, response.json()["number"]) == (201, "PO-000001")
     assert (await api.ok("GET", ORDERS))["data"] == []
     assert (await draft(api))["number"] == "PO-000001"
+
+
+async def test_an_order_offers_only_what_the_caller_may_do(api: Client) -> None:
+    await build(api)
+    body = order_body(line())
+    created = (await api.post(ORDERS, body)).json()
+    offered = {
+        "buyer": ["change", "cancel", "hold"],
+        "approver": ["approve"],
+        "auditor": [],
+        "admin": ["change", "approve", "cancel", "hold"],
+    }
+    for role, actions in offered.items():
+        caller = await new_client(
+            api.runtime,
+            api.http,
+            permissions=(),
+            roles=(role,),
+            organization_id=api.organization_id,
+        )
+        read = await caller.ok("GET", f"{ORDERS}/{created['id']}")
+        listed = await caller.ok("GET", ORDERS)
+        assert read["allowed_actions"] == actions, role
+        assert listed["data"][0]["allowed_actions"] == actions, role

@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
+from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from scm_api.purchase_orders import policy
 from scm_api.purchase_orders.currencies import round_amount
 from scm_api.purchase_orders.document import Line, Schedule
 from scm_api.purchase_orders.revising import difference
+from scm_api.purchase_orders.router import purchase_orders
 from scm_api.receipts.policy import over_tolerance
+from scm_api.receipts.router import receipts
 
 ORGANIZATION, ORDER = UUID(int=1), UUID(int=2)
 STATUSES = {"draft", "approved", "issued", "closed", "cancelled"}
@@ -87,10 +90,33 @@ def test_on_hold_nothing_is_approved_issued_or_received() -> None:
     for status in STATUSES:
         for state in _states(status):
             if state.is_on_hold:
-                allowed = policy.allowed_actions(state)
+                allowed = policy.allowed_actions(state, _anything)
                 assert not {"approve", "issue", "receive", "hold"} & set(allowed)
             else:
-                assert "release" not in policy.allowed_actions(state)
+                assert "release" not in policy.allowed_actions(state, _anything)
+
+
+def _anything(permission: str) -> bool:
+    return True
+
+
+def test_actions_need_what_their_operations_need() -> None:
+    needed = {
+        action or route.name: (route.openapi_extra or {})["x-permission"]
+        for router, action in ((purchase_orders, None), (receipts, "receive"))
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        if action is None or route.name == "create"
+    }
+    actions = {t.action for t in policy.TRANSITIONS if not t.is_automatic}
+    assert {a: policy.permission_of(a) for a in actions} == {a: needed[a] for a in actions}
+
+
+def test_nobody_is_offered_what_he_has_no_permission_for() -> None:
+    draft = State("draft")
+    assert "approve" in policy.allowed_actions(draft, _anything)
+    assert policy.allowed_actions(draft, "purchase_orders:approve".__eq__) == ["approve"]
+    assert policy.allowed_actions(draft, "purchase_orders:read".__eq__) == []
 
 
 quantities = st.decimals(min_value="0.0001", max_value=1000, places=4)

@@ -3,12 +3,13 @@
 import json
 import re
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
 from scm_api import wiring
+from scm_api.access import service as access
 from scm_api.core.db import Base
 from tests.support import Client, new_client
 from tests.trail.world import entries, post, small_company
@@ -74,7 +75,7 @@ async def test_every_table_is_audited_or_has_a_reason_not_to_be(
     wholly = {name for name, names in audited.items() if names == all_of_it}
     assert wholly - {"organization"} == tenant - set(NOT_AUDITED)
     partly = set(audited) - wholly
-    assert partly == {"alert", "number_series", "replenishment_suggestion"}
+    assert partly == {"alert", "number_series", "organization_group", "replenishment_suggestion"}
     assert set(NOT_AUDITED) <= tenant
 
 
@@ -91,7 +92,7 @@ async def test_every_column_of_an_audited_table_is_shown_or_known_to_be_hidden(
         where t.tgname like 'audit\\_%' and not t.tgisinternal
         """
     )
-    always = {"organization_id", "version", "created_at", "updated_at"}
+    always = {"organization_id", "id", "version", "created_at", "updated_at"}
     hidden = {}
     for row in rows:
         shown = set(re.findall(r"'\"(\w+)\":", row["prosrc"]))
@@ -190,7 +191,8 @@ async def test_what_is_made_and_removed_shows_all_its_values_and_what_it_was_par
     told = await entries(admin, api.organization_id)
     (made,) = [e for e in told if e["object_type"] == "item"]
     assert made["changes"]["sku"] == {"new": "A"}
-    assert "sku_key" not in made["changes"]
+    # Neither its id, which the entry names, nor what every new row has.
+    assert set(made["changes"]) == {"sku", "name", "base_unit"}
     (unit,) = [e for e in told if e["object_type"] == "item_unit"]
     assert (unit["action"], unit["parent_id"]) == ("created", UUID(item["id"]))
     before = len(told)
@@ -296,7 +298,7 @@ async def test_decimals_are_strings_without_needless_zeros(
     prices = [e["changes"] for e in told if e["object_type"] == "supplier_price"]
     assert prices[0]["unit_price"] == {"new": "4.5"}
     assert "4.75" in {change["unit_price"].get("new") for change in prices}
-    (priority,) = [e["changes"] for e in told if "priority" in e["changes"]][1:]
+    (priority,) = [e["changes"] for e in told if "priority" in e["changes"]]
     assert priority["priority"]["new"] == 2
 
 
@@ -326,3 +328,34 @@ async def test_a_second_key_is_told_apart(api: Client, admin: asyncpg.Connection
     await second.ok("POST", "/v1/warehouses", json={"code": "B", "name": "B"})
     made = [e for e in await only(admin, api, before) if e["object_type"] == "warehouse"]
     assert len({e["key_id"] for e in made}) == 2
+
+
+async def test_what_differs_from_a_default_is_told_of_a_new_row(
+    api: Client, admin: asyncpg.Connection
+) -> None:
+    item = {"sku": "L", "name": "L", "base_unit": "EA", "is_lot_tracked": True, "note": "Fragile"}
+    await api.ok("POST", "/v1/items", json=item)
+    (made,) = [e for e in await entries(admin, api.organization_id) if e["object_type"] == "item"]
+    told = {field: change["new"] for field, change in made["changes"].items()}
+    assert told == item
+
+
+async def test_renaming_a_group_is_told_to_each_organization_in_it(
+    api: Client, other: Client, admin: asyncpg.Connection
+) -> None:
+    stranger = await new_client(api.runtime, api.http)
+    group = f"G-{uuid4().hex[:8]}"
+    async with api.runtime.database.system() as driver:
+        for client in (api, other):
+            await access.join_group(driver, client.organization_id, group)
+        await access.join_group(driver, api.organization_id, group, "Renamed")
+    for client in (api, other):
+        (told,) = [
+            e
+            for e in await entries(admin, client.organization_id)
+            if e["object_type"] == "organization_group"
+        ]
+        assert told["action"] == "changed"
+        assert told["changes"] == {"name": {"old": group, "new": "Renamed"}}
+    kinds = {e["object_type"] for e in await entries(admin, stranger.organization_id)}
+    assert "organization_group" not in kinds

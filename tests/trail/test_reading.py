@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from tests.access.test_keys import member
 from tests.support import Client, new_client
 from tests.trail.world import post, seal, small_company
 
@@ -55,8 +56,11 @@ async def test_each_filter_finds_what_it_says(api: Client, admin: asyncpg.Connec
     assert await fits(request_id=answer.headers["x-request-id"]) == [mine]
     assert await fits(key=mine["principal"]["key_id"]) == [mine]
     assert await fits(principal=mine["principal"]["id"]) == [mine]
-    assert await fits(field="name", action="changed") == [mine]
-    assert await fits(operation="items_change") == [mine]
+    assert await fits(field="name", action="changed", object_type="item") == [mine]
+    assert await fits(field="name", object=item) == [mine, *(await fits(field="sku", object=item))]
+    since = mine["recorded_at"]
+    assert await fits(operation="items_change", recorded_at_gte=since) == [mine]
+    assert await fits(operation="items_change", request_id=mine["request_id"]) == [mine]
     assert await fits(person=str(uuid4())) == []
     assert {e["object"]["id"] for e in await fits(object=item, object_type="item")} == {item}
     supplier = (await api.ok("GET", "/v1/suppliers/code=S"))["id"]
@@ -75,6 +79,19 @@ async def test_each_filter_finds_what_it_says(api: Client, admin: asyncpg.Connec
         mine["id"],
     )
     assert [e["id"] for e in await fits(person=str(person))] == [mine["id"]]
+
+
+async def test_a_search_that_would_read_the_whole_trail_is_refused(api: Client) -> None:
+    for query in (
+        {"field": "name"},
+        {"operation": "items_change"},
+        {"field": "name", "action": "changed", "recorded_at_lt": "2030-01-01T00:00:00Z"},
+    ):
+        refused = await api.get("/v1/audit", params=query)
+        (error,) = refused.json()["errors"]
+        assert (refused.status_code, error["code"]) == (422, "needs_a_bound")
+        assert error["parameter"] == next(iter(query))
+        assert "object_type" in error["detail"]
 
 
 async def test_a_page_takes_as_many_statements_whatever_it_holds(api: Client) -> None:
@@ -148,11 +165,37 @@ async def test_refused_keys_are_listed_with_the_reason(api: Client, other: Clien
     assert attempt["address"] == "127.0.0.1"
     assert (attempt["count"], attempt["key_id"] is not None) == (1, True)
     assert await _accesses(api, kind=attempt["kind"], key=attempt["key_id"]) == [attempt]
-    assert await _accesses(api, kind="no_such_kind") == []
+    assert await _accesses(api, kind="key_unknown") == []
+    unknown = await api.get("/v1/audit/accesses", params={"kind": "no_such_kind"})
+    assert unknown.status_code == 422
     assert await _accesses(api, happened_at_lt=attempt["happened_at"]) == []
     assert await _accesses(api, happened_at_gte=attempt["happened_at"]) == [attempt]
     assert await _accesses(api, person=str(uuid4())) == []
     assert await _accesses(other) == []
+
+
+async def test_what_happens_to_members_is_told_though_it_names_no_organization(
+    api: Client, other: Client, admin: asyncpg.Connection
+) -> None:
+    user_id, membership_id = await member(admin, api, "admin")
+    invited, invitation_id = await member(admin, api, "buyer")
+    await admin.execute("update membership set status = 'invited' where id = $1", invitation_id)
+    add = """
+        insert into access_log (id, kind, user_id, happened_at)
+        values (gen_random_uuid(), $1, $2, now() + $3::int * interval '1 hour')
+    """
+    await admin.execute(add, "refresh_reused", user_id, -1)  # before he joined
+    await admin.execute(add, "login_succeeded", user_id, 0)
+    await admin.execute(add, "login_succeeded", invited, 0)
+    (login,) = await _accesses(api)
+    assert (login["kind"], login["user_id"]) == ("login_succeeded", str(user_id))
+    assert await _accesses(other) == []
+    assert await _accesses(api, include_total="true") == [login]
+    # After he left, what happened until then is still told, and nothing later.
+    sql = "delete from membership where organization_id = $1 and id = $2"
+    await admin.execute(sql, api.organization_id, membership_id)
+    await admin.execute(add, "login_succeeded", user_id, 1)
+    assert await _accesses(api) == [login]
 
 
 async def _accesses(api: Client, **query: str) -> list[dict[str, Any]]:

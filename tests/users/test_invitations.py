@@ -6,13 +6,23 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import pyotp
 import pytest
 
 from scm_api.app import create_app
 from scm_api.process import Urls, make_runtime
 from scm_api.settings import Settings
 from tests.support import Client
-from tests.users.people import PASSWORD, Person, code, from_address, invite, join, new_email
+from tests.users.people import (
+    PASSWORD,
+    Person,
+    code,
+    from_address,
+    invite,
+    join,
+    join_too,
+    new_email,
+)
 
 _ACCEPT = "/v1/invitations/accept"
 
@@ -165,3 +175,69 @@ async def test_a_dry_run_accepts_nothing(api: Client) -> None:
     assert (await http.post(f"{_ACCEPT}?dry_run=true", json=body)).status_code == 200
     assert (await Person(http, email, UUID(invited["id"])).log_in()).status_code == 401
     assert (await http.post(_ACCEPT, json=body)).status_code == 200
+
+
+async def _look(api: Client, token: str, kind: str = "invitations") -> httpx.Response:
+    return await from_address(api.http).post(f"/v1/{kind}/look", json={"token": token})
+
+
+async def test_a_look_tells_what_accepting_takes_and_uses_nothing_up(
+    api: Client, other: Client
+) -> None:
+    email = new_email()
+    invited = await invite(api, email)
+    seen = (await _look(api, invited["invitation_token"])).json()
+    organization = (await api.ok("GET", "/v1/me"))["organizations"][0]["name"]
+    expires_at = (await api.ok("GET", f"/v1/users/{invited['id']}"))["invitation_expires_at"]
+    assert seen == {
+        "kind": "invitation",
+        "email": email,
+        "organization_name": organization,
+        "has_account": False,
+        "needs_code": False,
+        "expires_at": expires_at,
+    }
+    assert (await _accept(api, invited["invitation_token"])).status_code == 200
+    assert code(await _look(api, invited["invitation_token"])) == (409, "link_not_valid")
+    # Whoever has an account is asked for its password, and for a code if it has a second factor.
+    person = await join(other)
+    token = (await invite(api, person.email))["invitation_token"]
+    seen = (await _look(api, token)).json()
+    assert (seen["has_account"], seen["needs_code"]) == (True, False)
+    begun = await person.ok("POST", "/v1/me/totp", {"password": person.password})
+    body = {"totp_code": pyotp.TOTP(begun["secret"]).now()}
+    assert not (await _look(api, token)).json()["needs_code"]
+    await person.ok("POST", "/v1/me/totp/confirm", body)
+    assert (await _look(api, token)).json()["needs_code"]
+
+
+@pytest.mark.parametrize("token", ["", "x", "scm_in_a_b", "scm_in_" + "a" * 12 + "_" + "b" * 43])
+async def test_a_look_at_what_is_no_link_is_refused(api: Client, token: str) -> None:
+    for kind in ("invitations", "password-resets"):
+        answer = await _look(api, token, kind)
+        assert code(answer) == ((409, "link_not_valid") if token else (422, "validation_failed"))
+
+
+async def test_a_look_at_a_reset_tells_the_email_until_it_is_used(
+    api: Client, other: Client
+) -> None:
+    person = await join(api)
+    link = await api.ok("POST", f"/v1/users/{person.id}/password-reset")
+    seen = await _look(api, link["reset_token"], "password-resets")
+    assert seen.json() == {
+        "kind": "password_reset",
+        "email": person.email,
+        "expires_at": link["expires_at"],
+    }
+    assert code(await _look(api, link["reset_token"])) == (409, "link_not_valid")
+    # As for the reset itself: the account has become another organization's, too.
+    await join_too(other, person, ["buyer"])
+    refused = await _look(api, link["reset_token"], "password-resets")
+    assert code(refused) == (409, "link_not_valid")
+
+
+async def test_a_password_that_is_the_organizations_name_is_refused(api: Client) -> None:
+    invited = await invite(api, new_email())
+    organization = (await api.ok("GET", "/v1/me"))["organizations"][0]["code"]
+    named = await _accept(api, invited["invitation_token"], password=f"2026 {organization}!!")
+    assert [e["code"] for e in named.json()["errors"]] == ["password_personal"]

@@ -56,6 +56,40 @@ async def test_members_are_listed_with_what_they_may(api: Client) -> None:
     assert [page["data"][0]["id"], rest["data"][0]["id"]] == [row["id"] for row in listed]
 
 
+async def test_people_are_found_by_a_part_of_what_is_shown_of_them(
+    api: Client, other: Client
+) -> None:
+    person = await join(api)
+    await person.ok("PATCH", "/v1/me", {"name": "Ömer 100%_"})
+    known = await join(other)
+    await known.ok("PATCH", "/v1/me", {"name": "Secret Name"})
+    pending = await invite(api, known.email, name="Somebody Else")
+
+    async def found(part: str) -> list[str]:
+        return [u["id"] for u in (await api.ok("GET", "/v1/users", params={"q": part}))["data"]]
+
+    assert await found(person.email[3:].upper()) == [str(person.id)]
+    assert await found("ÖMER") == [str(person.id)]
+    assert await found("%_") == [str(person.id)]
+    assert await found("body els") == [pending["id"]]
+    # The name an account has elsewhere is not told by searching for it, either.
+    assert await found("secret") == []
+    assert sorted(await found("@example.com")) == sorted([str(person.id), pending["id"]])
+
+
+async def test_a_member_is_named_by_id_or_email(api: Client, other: Client) -> None:
+    person, stranger = await join(api), await join(other)
+    read = await api.ok("GET", f"/v1/users/{person.id}")
+    for key in (f"email={person.email}", f"email={person.email.upper()}", person.email):
+        assert await api.ok("GET", f"/v1/users/{key}") == read
+    changed = await api.ok("PATCH", f"/v1/users/email={person.email}", json={"roles": ["planner"]})
+    assert changed["roles"] == ["planner"]
+    for key in (f"email={stranger.email}", "email=", "ref=1", "x", str(stranger.id)):
+        assert code(await api.get(f"/v1/users/{key}")) == (404, "not_found")
+    await api.ok("DELETE", f"/v1/users/email={person.email}")
+    assert code(await api.get(f"/v1/users/{person.id}")) == (404, "not_found")
+
+
 async def test_people_of_another_organization_are_not_there(api: Client, other: Client) -> None:
     person = await join(api)
     path = f"/v1/users/{person.id}"

@@ -23,6 +23,19 @@ from scm_api.users.passwords import check, check_choice, hash_of, normal
         ("QWERTYUIOP", "password_common"),
         ("1234567890", "password_common"),
         ("ppppppppppppp", "password_common"),
+        ("password12", "password_common"),
+        ("!!PassWord2026!!", "password_common"),
+        ("2026-qwerty-1", "password_common"),
+        ("Winter2026!!", "password_common"),
+        ("12li.wei@example.com!", "password_personal"),
+        ("li-wei-2026", "password_personal"),
+        ("Li Wei the Third 1", "password_personal"),
+        ("Acme2026!!", "password_personal"),
+        ("2026 acme trading", "password_personal"),
+        ("acme and others 1", None),
+        ("password of mine 1", None),
+        ("8391749275", None),
+        ("9-a-8391-7492", None),
         ("tab\there and so on", "password_characters"),
         ("a plain sentence", None),
         ("密码也可以是中文的一句话", None),
@@ -30,11 +43,19 @@ from scm_api.users.passwords import check, check_choice, hash_of, normal
     ],
 )
 def test_a_choice_is_taken_or_refused_by_name(password: str, rule: str | None) -> None:
+    def choose() -> str:
+        return check_choice(
+            password,
+            email="li.wei@example.com",
+            name="Li Wei the Third",
+            organizations=("acme", "Acme Trading", "A 1"),
+        )
+
     if rule is None:
-        check_choice(password, email="li.wei@example.com", name="Li Wei the Third")
+        choose()
         return
     with pytest.raises(Invalid) as refused:
-        check_choice(password, email="li.wei@example.com", name="Li Wei the Third")
+        choose()
     assert [error.rule.code for error in refused.value.errors] == [rule]
     assert password not in str(refused.value.body("en", "", ""))
 

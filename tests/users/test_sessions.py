@@ -88,6 +88,55 @@ async def test_the_organization_of_a_session_can_be_chosen(api: Client, other: C
     }
 
 
+async def test_who_belongs_to_several_organizations_must_name_one(
+    api: Client, other: Client
+) -> None:
+    person = await join(api, ["admin"])
+    await join_too(other, person, ["admin"])
+    await person.log_in()
+    both = api, other
+    codes = [(await one.ok("GET", "/v1/me"))["organizations"][0]["code"] for one in both]
+    warehouse = {"code": "W", "name": "W"}
+    for method, body in (("GET", None), ("POST", warehouse)):
+        for params in ({}, {"dry_run": "true"} if body else {}):
+            refused = await person.call(
+                method,
+                "/v1/warehouses",
+                body,
+                params=params,
+                headers={"Idempotency-Key": "once", "Accept-Language": "zh"},
+            )
+            assert code(refused) == (400, "organization_required")
+            assert refused.json()["header"] == "Scm-Organization"
+            assert "Scm-Organization" in refused.json()["detail"]
+            assert not any(one in refused.text for one in codes)
+    for one in both:
+        assert (await one.ok("GET", "/v1/warehouses"))["data"] == []
+    # The key that a refusal came with is still free.
+    header = {"Scm-Organization": codes[1], "Idempotency-Key": "once"}
+    await person.ok("POST", "/v1/warehouses", warehouse, headers=header)
+    me = await person.ok("GET", "/v1/me")
+    assert [o["is_current"] for o in me["organizations"]] == [False, False]
+    mine = await person.ok("GET", "/v1/organizations")
+    assert {o["code"]: o["is_current"] for o in mine["data"]} == dict.fromkeys(codes, False)
+    await person.ok("PATCH", "/v1/me", {"name": "New"}, headers={"Idempotency-Key": "me"})
+    across = await person.ok("GET", "/v1/warehouses?organization=*")
+    assert [(w["organization"]["code"], w["code"]) for w in across["data"]] == [(codes[1], "W")]
+    await person.ok("POST", "/v1/sessions/revoke")
+
+
+async def test_who_left_the_organization_of_his_session_does_not_slip_into_another(
+    api: Client, other: Client
+) -> None:
+    person = await join(api, ["buyer"])
+    await join_too(other, person, ["buyer"])
+    chosen = (await other.ok("GET", "/v1/me"))["organizations"][0]["code"]
+    await person.log_in(organization=chosen)
+    await other.ok("DELETE", f"/v1/users/{person.id}")
+    refused = await person.call("GET", "/v1/warehouses")
+    assert code(refused) == (400, "organization_required")
+
+
 async def _refresh(person: Person, token: str) -> httpx.Response:
     return await person.http.post("/v1/sessions/refresh", json={"refresh_token": token})
 

@@ -1,18 +1,22 @@
 """The access log: who came in, who was refused, and why. The caller is told nothing of it.
 
-Alike refusals are counted by the minute, so that a flood of them stays a few rows.
+Alike refusals are counted by the minute, so that a flood of them stays a few rows and loses none.
 """
 
+import asyncio
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import structlog
 from pydantic_core import to_json
 
+from scm_api.access.access_kinds import Kind
 from scm_api.core.ids import uuid7
 from scm_api.core.runtime import Credentials, Runtime
+from scm_api.core.tx import NOBODY
 
 logger = structlog.get_logger(__name__)
 
@@ -22,33 +26,48 @@ insert into access_log (id, kind, about_organization_id, user_id, key_id, addres
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)
 """
 _WINDOW_SECONDS = 60.0
+_FLUSH_SECONDS = 2.0
 _MOST_KINDS = 10_000
 
-# When each kind of refusal was last written, and how many alike came since; bounded.
-_seen: dict[tuple[Any, ...], tuple[float, int]] = {}
+
+class _Alike(NamedTuple):
+    """Refusals that are counted together."""
+
+    kind: Kind
+    organization_id: UUID | None
+    user_id: UUID | None
+    key_id: UUID | None
+    address: str | None
+
+
+# When each was last written (monotonic seconds), and how many alike came since; bounded.
+_seen: dict[_Alike, tuple[float, int]] = {}
 
 
 async def note(
     runtime: Runtime,
-    kind: str,
+    kind: Kind,
     credentials: Credentials,
     *,
     organization_id: UUID | None = None,
     user_id: UUID | None = None,
     key_id: UUID | None = None,
 ) -> None:
-    """Note a refused credential; a repetition within the minute is only counted."""
-    logger.info("access_refused", kind=kind, address=credentials.address, key_id=str(key_id))
-    same = kind, organization_id, user_id, key_id, credentials.address
+    """Note a refused credential. A repetition within the minute is only counted; the count is
+    written with the first refusal of any kind after that minute, or by `flush`."""
+    logger.info("access_refused", kind=kind, address=credentials.address, key_id=_text(key_id))
+    alike = _Alike(kind, organization_id, user_id, key_id, credentials.address)
     now = time.monotonic()
-    written, count = _seen.get(same, (float("-inf"), 0))
+    written, count = _seen.get(alike, (float("-inf"), 0))
     if now - written < _WINDOW_SECONDS:
-        _seen[same] = written, count + 1
+        _seen[alike] = written, count + 1
         return
-    if len(_seen) >= _MOST_KINDS:
-        _seen.clear()
-    _seen[same] = now, 0
+    _seen.pop(alike, None)
+    # What is due is taken out before anything waits, so that nobody writes it twice.
+    due = _take(float("inf") if len(_seen) >= _MOST_KINDS else now - _WINDOW_SECONDS)
+    _seen[alike] = now, 0
     async with runtime.database.system() as driver:
+        await _write_counts(driver, due)
         await write(
             driver,
             kind,
@@ -61,9 +80,41 @@ async def note(
         )
 
 
+async def flush(runtime: Runtime) -> None:
+    """Write the counts that are not written yet, at the end of a process. A database that does not
+    answer does not keep it from ending."""
+    due = _take(float("inf"))
+    if not due:
+        return
+    try:
+        async with asyncio.timeout(_FLUSH_SECONDS), runtime.database.system() as driver:
+            await _write_counts(driver, due)
+    except Exception as error:
+        lost = sum(due.values())
+        logger.warning("access_counts_lost", count=lost, reason=type(error).__name__)
+
+
+def _take(before: float) -> dict[_Alike, int]:
+    """Forget what was last written by then; gives what came since, where anything did."""
+    old = {alike: count for alike, (written, count) in _seen.items() if written <= before}
+    for alike in old:
+        del _seen[alike]
+    return {alike: count for alike, count in old.items() if count}
+
+
+async def _write_counts(driver: asyncpg.Connection, due: Mapping[_Alike, int]) -> None:
+    rows = [_row(count=count, **alike._asdict()) for alike, count in due.items()]
+    if rows:
+        await driver.executemany(_INSERT, rows)
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
+
+
 async def write(
     driver: asyncpg.Connection,
-    kind: str,
+    kind: Kind,
     *,
     organization_id: UUID | None = None,
     user_id: UUID | None = None,
@@ -74,11 +125,24 @@ async def write(
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Write one row in a transaction that may see the process's tables."""
-    await driver.execute(
-        _INSERT,
+    row = _row(kind, organization_id, user_id, key_id, address, request_id, count, detail)
+    await driver.execute(_INSERT, *row)
+
+
+def _row(
+    kind: Kind,
+    organization_id: UUID | None,
+    user_id: UUID | None,
+    key_id: UUID | None,
+    address: str | None,
+    request_id: str = "",
+    count: int = 1,
+    detail: dict[str, Any] | None = None,
+) -> tuple[Any, ...]:
+    return (
         uuid7(),
         kind,
-        organization_id,
+        None if organization_id == NOBODY else organization_id,
         user_id,
         key_id,
         address,

@@ -9,18 +9,20 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from scm_api.access import access_log
-from scm_api.access.permissions import permissions_of
-from scm_api.core.errors import NotFound, Unauthenticated
+from scm_api.access.access_kinds import Kind
+from scm_api.access.holdings import both, granted, limits, narrower
+from scm_api.core import rate_limits
+from scm_api.core.errors import NotFound, RateLimited, Unauthenticated
 from scm_api.core.runtime import Credentials, Runtime
-from scm_api.core.tx import NOBODY, UNLIMITED, Limits, Principal
+from scm_api.core.tx import NOBODY, Principal
 
 _LONGEST = 300
 _LONGEST_FOREIGN = 8_192
@@ -60,7 +62,7 @@ def split_token(text: str) -> tuple[str, str, str] | None:
 class Refused(Exception):
     """Why a credential does not count; for the access log only."""
 
-    def __init__(self, kind: str, **about: UUID | None) -> None:
+    def __init__(self, kind: Kind, **about: UUID | None) -> None:
         super().__init__(kind)
         self.kind, self.about = kind, about
 
@@ -77,6 +79,9 @@ class _Known:
 # Credentials checked within the last second, by their digest; bounded.
 _cache: dict[bytes, _Known] = {}
 _CACHE_SIZE = 10_000
+# Credentials that counted when they were last looked up, by digest; the longest unused beyond the
+# bound are forgotten.
+_proven: OrderedDict[bytes, None] = OrderedDict()
 # Who reads tokens that are not ours; a room above registers itself.
 _foreign: list[Foreign] = []
 
@@ -88,13 +93,19 @@ def accept_foreign(verify: Foreign) -> None:
 
 async def authenticate(runtime: Runtime, credentials: Credentials) -> Principal:
     """The principal behind a request's credentials. Raises `Unauthenticated`; `NotFound` for an
-    organization the person does not belong to."""
+    organization the person does not belong to; `RateLimited` for unproven credentials from an
+    address whose budget is spent.
+
+    Guesses spend the budget of their address; once it is spent, the next one is refused before it
+    costs a look into the database. Credentials that this process has accepted before are looked up
+    all the same, so that somebody who guesses behind the same address keeps nobody out who was in.
+    """
     header = credentials.authorization
-    if (
-        header is None
-        or not 20 <= len(header) <= _LONGEST_FOREIGN
-        or header[:7].lower() != "bearer "
-    ):
+    if header is None:
+        raise Unauthenticated
+    if not 20 <= len(header) <= _LONGEST_FOREIGN or header[:7].lower() != "bearer ":
+        await _check_budget(runtime, credentials)
+        await access_log.note(runtime, "token_malformed", credentials)
         raise Unauthenticated
     asked = f"{header}\n{credentials.organization or ''}"
     key = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).digest()
@@ -103,15 +114,35 @@ async def authenticate(runtime: Runtime, credentials: Credentials) -> Principal:
         return known.principal
     # The second counts from before the look: what changes during it is seen after it.
     looked = time.monotonic()
+    proof = digest(header)
+    if proof not in _proven:
+        await _check_budget(runtime, credentials)
     try:
         principal = await _verify(runtime, header[7:], credentials)
     except Refused as refused:
+        _proven.pop(proof, None)
         await access_log.note(runtime, refused.kind, credentials, **refused.about)
         raise Unauthenticated from None
     if len(_cache) >= _CACHE_SIZE:
         _cache.clear()
+    _remember(proof)
     _cache[key] = _Known(principal, looked + runtime.settings.key_cache_seconds)
     return principal
+
+
+async def _check_budget(runtime: Runtime, credentials: Credentials) -> None:
+    try:
+        rate_limits.check_address(runtime, credentials.address)
+    except RateLimited:
+        await access_log.note(runtime, "address_limited", credentials)
+        raise
+
+
+def _remember(proof: bytes) -> None:
+    _proven[proof] = None
+    _proven.move_to_end(proof)
+    if len(_proven) > _CACHE_SIZE:
+        _proven.popitem(last=False)
 
 
 async def _verify(runtime: Runtime, token: str, credentials: Credentials) -> Principal:
@@ -165,15 +196,16 @@ async def _key_principal(
             row["organization_id"],
             row["id"],
         )
-    permissions = frozenset(row["permissions"]) | await _granted(driver, row)
+    permissions = frozenset(row["permissions"]) | await granted(driver, row)
     principal = Principal(
         "api_key",
         row["id"],
         row["name"],
         row["organization_id"],
         permissions,
-        await _limits(driver, row),
+        await limits(driver, row),
         key_id=row["id"],
+        makers=frozenset(row["maker_ids"]),
         language=row["language"],
     )
     if row["user_id"] is None:
@@ -186,8 +218,8 @@ async def _key_principal(
     return replace(
         principal,
         user_id=row["user_id"],
-        permissions=_both(principal.permissions, person.permissions),
-        limits=_narrower(principal.limits, person.limits),
+        permissions=both(principal.permissions, person.permissions),
+        limits=narrower(principal.limits, person.limits),
         language=person.language,
     )
 
@@ -311,66 +343,8 @@ async def _member_principal(driver: asyncpg.Connection, row: asyncpg.Record) -> 
         row["user_id"],
         row["user_name"],
         row["organization_id"],
-        await _granted(driver, row),
-        await _limits(driver, row),
+        await granted(driver, row),
+        await limits(driver, row),
         user_id=row["user_id"],
         language=row["language"],
-    )
-
-
-async def _granted(driver: asyncpg.Connection, row: Any) -> frozenset[str]:
-    """What the roles of a membership or key grant."""
-    if not row["roles"]:
-        return frozenset()
-    own = await driver.fetch(
-        "select lower(code) as code, permissions from role where organization_id = $1",
-        row["organization_id"],
-    )
-    return permissions_of(row["roles"], {role["code"]: role["permissions"] for role in own})
-
-
-_SUBTREES = """
-with recursive inside as (
-  select organization_id, id from category where organization_id = $1 and id = any($2)
-  union
-  select c.organization_id, c.id from category c
-  join inside i on i.organization_id = c.organization_id and i.id = c.parent_id
-)
-select id from inside
-"""
-
-
-async def _limits(driver: asyncpg.Connection, row: Any) -> Limits:
-    warehouses, categories = row["warehouse_ids"], row["category_ids"]
-    if warehouses is None and categories is None and row["amount_limit"] is None:
-        return UNLIMITED
-    if categories is not None:
-        organization_id = row["organization_id"]
-        await driver.execute(
-            "select set_config('app.organization_id', $1, true)", str(organization_id)
-        )
-        found = await driver.fetch(_SUBTREES, organization_id, categories)
-        categories = [one["id"] for one in found]
-    return Limits(
-        None if warehouses is None else frozenset(warehouses),
-        None if categories is None else frozenset(categories),
-        row["amount_limit"],
-    )
-
-
-def _both(first: frozenset[str], second: frozenset[str]) -> frozenset[str]:
-    if "*" in first:
-        return second
-    return first if "*" in second else first & second
-
-
-def _narrower(first: Limits, second: Limits) -> Limits:
-    def common(a: frozenset[UUID] | None, b: frozenset[UUID] | None) -> frozenset[UUID] | None:
-        return b if a is None else a if b is None else a & b
-
-    amounts = [a for a in (first.amount, second.amount) if a is not None]
-    return Limits(
-        common(first.warehouses, second.warehouses),
-        common(first.categories, second.categories),
-        min(amounts, default=None),
     )

@@ -1,7 +1,7 @@
 """Segregation of duties in an organization: its rules, what a grant breaks, who did what.
 
-Who wrote a document is known from its events, and a person is one, whichever session or personal
-key he used.
+Who wrote a document is known from its events. A person is one, whichever session or key he used,
+and so is a key with whoever made it: two that share a maker are one person's two hands.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ from scm_api.access.errors import (
     SegregationOfDuties,
 )
 from scm_api.access.schemas import DutyRulePut
+from scm_api.core import limits
 from scm_api.core.errors import FieldError, Invalid, NotFound, Text, VersionMismatch
 from scm_api.core.events import Event
 from scm_api.core.http import Versions, check_version
@@ -52,7 +53,11 @@ _RULES = "select * from duty_rule where organization_id = $1 order by code"
 
 async def rules(tx: Tx) -> dict[str, Duty]:
     """All rules as they apply, the built-in ones first, by code."""
-    rows = {row["code"]: row for row in await tx.fetch(_RULES, tx.organization_id)}
+    return _as_they_apply(await tx.fetch(_RULES, tx.organization_id))
+
+
+def _as_they_apply(found: Sequence[asyncpg.Record]) -> dict[str, Duty]:
+    rows = {row["code"]: row for row in found}
     built_in = {
         code: replace(duty, mode=rows[code]["mode"], version=rows[code]["version"])
         if code in rows
@@ -92,12 +97,24 @@ async def check_grant(tx: Tx, permissions: frozenset[str]) -> list[Conflict]:
 
     Whatever gives somebody permissions (a key, a membership, a role) calls this first.
     """
-    found = await find_conflicts(tx, permissions)
+    return _unless_refused(await find_conflicts(tx, permissions))
+
+
+async def check_grant_in(
+    driver: asyncpg.Connection, organization_id: UUID, permissions: frozenset[str]
+) -> list[Conflict]:
+    """`check_grant` in a system transaction, as the command line needs it."""
+    applying = _as_they_apply(await driver.fetch(_RULES, organization_id))
+    return _unless_refused(conflicts(permissions, applying.values()))
+
+
+def _unless_refused(found: list[Conflict]) -> list[Conflict]:
     refused = [one for one in found if one.effect == "refused"]
     if refused:
         raise DutyConflict(
             rules=[one.duty.code for one in refused],
             permissions=sorted({p for one in refused for p in (*one.first, *one.second)}),
+            holders=[],
         )
     return found
 
@@ -105,21 +122,31 @@ async def check_grant(tx: Tx, permissions: frozenset[str]) -> list[Conflict]:
 _WROTE = """
 select coalesce(
          (select mode from duty_rule where organization_id = $1 and code = $2), $3) as mode,
-       exists (select from event where organization_id = $1 and subject_id = $4
-               and type = any($5) and coalesce(user_id, principal_id) = $6) as has_written
+       exists (
+         select from event e
+         left join api_key k on k.organization_id = e.organization_id and k.id = e.principal_id
+         where e.organization_id = $1 and e.subject_id = $4 and e.type = any($5)
+           and array[e.principal_id, e.user_id] || coalesce(k.maker_ids, '{}') && $6::uuid[]
+       ) as has_written
 """
 
 
 async def check(tx: Tx, code: str, document_id: UUID) -> None:
-    """Let the caller do the second part of a rule on a document only if he did not do the first.
+    """Let the caller do the second part of a rule on a document only if he did not do the first:
+    neither he, nor a key of his, nor whoever made the key that calls.
 
     Raises `SegregationOfDuties` where the rule blocks; where it warns, an event about the document
     records it.
     """
     duty = DEFAULTS[code]
-    actor_id = tx.principal.actor_id
     row = await tx.fetchrow(
-        _WROTE, tx.organization_id, code, duty.mode, document_id, list(duty.written_by), actor_id
+        _WROTE,
+        tx.organization_id,
+        code,
+        duty.mode,
+        document_id,
+        list(duty.written_by),
+        list(tx.principal.chain),
     )
     assert row is not None
     has_written = row["has_written"] or any(
@@ -128,13 +155,16 @@ async def check(tx: Tx, code: str, document_id: UUID) -> None:
     if row["mode"] == "off" or not has_written:
         return
     if row["mode"] == "block":
-        raise SegregationOfDuties(rule=code, actor=tx.principal.name, actor_id=actor_id)
+        raise SegregationOfDuties(
+            rule=code, actor=tx.principal.name, actor_id=tx.principal.actor_id
+        )
     tx.emit(DutyWarned(document_id, rule=code))
 
 
 async def put(tx: Tx, code: str, body: DutyRulePut, if_match: Versions | None) -> Duty:
     """Write a rule: the mode of a built-in one, all of one's own. Raises `Invalid`,
-    `VersionMismatch`."""
+    `VersionMismatch`, `OutsideLimits`."""
+    limits.require_unconfined(tx)
     code = code.lower()
     known = (await rules(tx)).get(code)
     check_version(known.version if known else 0, if_match, body.version)
@@ -194,7 +224,8 @@ def _unknown(side: str, permissions: Sequence[str]) -> list[FieldError]:
 
 async def remove(tx: Tx, code: str, if_match: Versions | None) -> None:
     """Bring a built-in rule back to its default, or do away with one's own. Raises `NotFound`,
-    `VersionMismatch`."""
+    `VersionMismatch`, `OutsideLimits`."""
+    limits.require_unconfined(tx)
     code = code.lower()
     known = await get(tx, code)
     check_version(known.version, if_match)

@@ -15,25 +15,27 @@ class PermissionEscalation(Problem):
 
 
 class SegregationOfDuties(Problem):
-    """`rule` is the duty rule, `actor` and `actor_id` the person or key that did the other part."""
+    """`rule` is the duty rule, `actor` and `actor_id` the person or key that was refused."""
 
     status, code = 403, "sod_violation"
     title = Text("Duties must stay separate", "职责须分离")
     detail = Text(
-        "Rule {rule}: {actor} already did the other part on this document; somebody else must do "
-        "this.",
-        "规则 {rule}:{actor} 已处理过此单据的另一环节,此操作须由他人完成。",
+        "Rule {rule}: {actor}, or a person or key behind the same keys, already did the other part "
+        "on this document; somebody else must do this, and not with a key that one of them made.",
+        "规则 {rule}:{actor}(或与其密钥同源的人员、密钥)已处理过此单据的另一环节;"
+        "须由他人完成,且不得使用其创建的密钥。",
     )
 
 
 class DutyConflict(Conflict):
-    """`rules` are duty rules of mode block, `permissions` what would be held together."""
+    """`rules` are duty rules of mode block, `permissions` what would be held together, `holders`
+    the people and keys that would; empty where it is what is granted itself."""
 
     code = "duty_conflict"
     title = Text("Duties that must stay separate", "须分离的职责")
     detail = Text(
-        "Nobody may hold these together: {permissions} (rules: {rules}).",
-        "不得同时拥有:{permissions}(规则:{rules})。",
+        "Nobody may hold these together: {permissions} (rules: {rules}; holders: {holders}).",
+        "不得同时拥有:{permissions}(规则:{rules};持有者:{holders})。",
     )
 
 
@@ -45,6 +47,11 @@ class AmountLimitExceeded(Problem):
     detail = Text(
         "The document is worth {amount} {currency}; you may decide on up to {limit} {currency}.",
         "单据金额为 {amount} {currency},您可决定的上限为 {limit} {currency}。",
+    )
+    money = frozenset({"amount"})
+    detail_without_money = Text(
+        "The document is worth more than the {limit} {currency} you may decide on.",
+        "单据金额超出您可决定的上限 {limit} {currency}。",
     )
 
 

@@ -21,7 +21,7 @@ from scm_api.access.errors import (
     KeyRevoked,
 )
 from scm_api.access.granting import check_grant
-from scm_api.access.limits import limits_of, places, resolve_limits, stored
+from scm_api.access.limits import limits_of, patched_columns, places, resolve_limits, stored
 from scm_api.access.models import ApiKey, Organization, UserAccount
 from scm_api.access.schemas import (
     ApiKeyCreate,
@@ -77,6 +77,7 @@ async def create(tx: Tx, body: ApiKeyCreate) -> Issued:
         roles=grant.roles,
         expires_at=body.expires_at,
         user_id=user_id if body.is_personal else None,
+        maker_ids=sorted(tx.principal.chain),
         is_test=organization.is_sandbox,
         created_at=tx.now,
         updated_at=tx.now,
@@ -127,9 +128,7 @@ async def change(tx: Tx, key_id: UUID, body: ApiKeyPatch, if_match: Versions | N
     key = await _usable(tx, key_id)
     check_version(key.version, if_match, body.version)
     await _check_own(tx, key)
-    wanted: dict[str, Any] = body.model_dump(
-        include={"name", "amount_limit", "expires_at"}, exclude_unset=True
-    )
+    wanted: dict[str, Any] = body.model_dump(include={"name", "expires_at"}, exclude_unset=True)
     if "expires_at" in wanted and wanted["expires_at"] != key.expires_at:
         await _check_expiry(tx, wanted["expires_at"])
     if body.model_fields_set & {"permissions", "roles"}:
@@ -140,15 +139,7 @@ async def change(tx: Tx, key_id: UUID, body: ApiKeyPatch, if_match: Versions | N
         )
         await duties.check_grant(tx, grant.effective)
         wanted |= {"permissions": grant.permissions, "roles": grant.roles}
-    found = await resolve_limits(
-        tx,
-        None if body.warehouses is MISSING else body.warehouses,
-        None if body.categories is MISSING else body.categories,
-    )
-    if body.warehouses is not MISSING:
-        wanted["warehouse_ids"] = stored(found.warehouses)
-    if body.categories is not MISSING:
-        wanted["category_ids"] = stored(found.categories)
+    wanted |= await patched_columns(tx, body)
     changes = {name: value for name, value in wanted.items() if getattr(key, name) != value}
     if changes:
         await write(tx, key, changes, kind="API key")
@@ -176,6 +167,8 @@ async def rotate(tx: Tx, key_id: UUID, body: ApiKeyRotate, if_match: Versions | 
         "previous_sha256": key.secret_sha256 if overlaps else None,
         "previous_expires_at": tx.now + timedelta(hours=body.overlap_hours) if overlaps else None,
         "rotated_at": tx.now,
+        # Who renews a key holds its token from now on, as if he had made it.
+        "maker_ids": sorted(tx.principal.chain.union(key.maker_ids) - {key.id}),
     }
     await write(tx, key, values, kind="API key")
     return Issued(key, token.text, await duties.find_conflicts(tx, effective))
@@ -211,6 +204,7 @@ _SHOWN = (
     "name",
     "permissions",
     "roles",
+    "maker_ids",
     "amount_limit",
     "is_test",
     "created_at",

@@ -6,8 +6,10 @@ Plain SQL, because the rooms of warehouses and items stand above this one.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
+
+from pydantic import MISSING
 
 from scm_api.access.errors import AmountLimitExceeded
 from scm_api.core.errors import UNKNOWN_REFERENCE, FieldError, Invalid
@@ -84,6 +86,33 @@ def stored(ids: frozenset[UUID] | None) -> list[UUID] | None:
     return None if ids is None else sorted(ids)
 
 
+class LimitsPatch(Protocol):
+    """A merge patch that may name limits; `MISSING` stays as it is, null lifts."""
+
+    @property
+    def warehouses(self) -> Any: ...
+    @property
+    def categories(self) -> Any: ...
+    @property
+    def amount_limit(self) -> Any: ...
+
+
+async def patched_columns(tx: Tx, body: LimitsPatch) -> dict[str, Any]:
+    """What a patch of limits writes into the columns of `models.Limited`. Raises `Invalid` as
+    `resolve_limits` does."""
+    found = await resolve_limits(
+        tx,
+        None if body.warehouses is MISSING else body.warehouses,
+        None if body.categories is MISSING else body.categories,
+    )
+    columns = {
+        "warehouse_ids": (body.warehouses, stored(found.warehouses)),
+        "category_ids": (body.categories, stored(found.categories)),
+        "amount_limit": (body.amount_limit, body.amount_limit),
+    }
+    return {name: value for name, (said, value) in columns.items() if said is not MISSING}
+
+
 def limits_of(row: HasLimits) -> Limits:
     """What a membership's or key's columns say; categories are roots of subtrees."""
     return Limits(
@@ -107,20 +136,28 @@ class Places:
         return sorted(known, key=lambda link: link.code)
 
 
-async def places(tx: Tx, rows: Iterable[HasLimits]) -> Places:
-    """The places that rows are limited to, in one statement at most."""
+async def places(
+    tx: Tx, rows: Iterable[HasLimits], *, organization_id: UUID | None = None
+) -> Places:
+    """The places that rows are limited to, in one statement at most; of the caller's organization
+    unless another is named."""
     kept = list(rows)
     warehouses = {one for row in kept for one in row.warehouse_ids or ()}
     categories = {one for row in kept for one in row.category_ids or ()}
     if not warehouses and not categories:
         return Places({})
-    found = await tx.fetch(_LINKS, tx.organization_id, list(warehouses), list(categories))
+    found = await tx.fetch(
+        _LINKS, organization_id or tx.organization_id, list(warehouses), list(categories)
+    )
     return Places({row["id"]: Link.model_validate(dict(row)) for row in found})
 
 
 def check_amount(principal: Principal, amount: Decimal, currency: str) -> None:
     """Raise `AmountLimitExceeded` where a document to decide on is worth more, in base currency,
-    than the caller's limit."""
+    rounded to its minor unit, than the caller's limit."""
     limit = principal.limits.amount
     if limit is not None and amount > limit:
-        raise AmountLimitExceeded(amount=amount, limit=limit, currency=currency)
+        # Limits are kept with more decimals than the amount's currency has.
+        shown = limit.quantize(amount)
+        shown = shown if shown == limit else limit.normalize()
+        raise AmountLimitExceeded(amount=amount, limit=shown, currency=currency)

@@ -204,6 +204,9 @@ class ApiKey(Limited, Identified, Base):
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # A personal key may at most what its person may.
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
+    # The people and keys that made or renewed it, and their own makers: whoever has had its token
+    # in hand is one with it where duties are separated. Empty: made on the command line.
+    maker_ids: Mapped[list[UUID]] = mapped_column(ARRAY(SqlUuid), server_default="{}")
     is_test: Mapped[bool] = mapped_column(server_default=text("false"))
     # The secret before the last rotation, good until its overlap ends.
     previous_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Request
 
-from scm_api.access import duties
+from scm_api.access import duties, holders
 from scm_api.access import roles as service
 from scm_api.access.duty_policy import Duty
 from scm_api.access.errors import DutyConflict, PermissionEscalation, RoleInUse, RoleIsTemplate
@@ -12,16 +12,18 @@ from scm_api.access.schemas import (
     DutyRuleList,
     DutyRulePut,
     DutyRuleRead,
+    DutyRuleWritten,
     GrantCheck,
     GrantCheckRead,
     PermissionList,
+    RoleChanged,
     RoleCreate,
     RoleList,
     RolePatch,
     RoleRead,
     Slug,
 )
-from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
+from scm_api.core.errors import Duplicate, NotFound, OutsideLimits, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.core.language import Language
 
@@ -94,8 +96,9 @@ async def change(
     role: OwnRoleKey,
     body: RolePatch,
     if_match: IfMatch,
-) -> RoleRead:
-    """Change a role of your own (JSON Merge Patch); who holds it feels it within a second."""
+) -> RoleChanged:
+    """Change a role of your own (JSON Merge Patch); who holds it feels it within a second. Refused
+    where it would give a holder both sides of a duty rule that blocks."""
     changed = await service.change(tx, role, body, if_match, language)
     reply.etag(changed.version)
     return changed
@@ -160,7 +163,7 @@ async def get_rule(
     "/{code}",
     name="put",
     summary="Write a duty rule",
-    **operation("duty_rules:write", errors=[VersionMismatch]),
+    **operation("duty_rules:write", errors=[OutsideLimits, VersionMismatch]),
 )
 async def put_rule(
     tx: OpenTx,
@@ -169,12 +172,16 @@ async def put_rule(
     code: OwnRuleCode,
     body: DutyRulePut,
     if_match: IfMatch,
-) -> DutyRuleRead:
+) -> DutyRuleWritten:
     """Change the mode of a built-in rule, or write one of your own: two sides of permissions that
     nobody shall hold together. What is held already stays and is reported."""
     written = await duties.put(tx, code, body, if_match)
+    found = await holders.of_rule(tx, written)
     reply.etag(written.version)
-    return _rule(written, language)
+    return DutyRuleWritten(
+        **dict(_rule(written, language)),
+        holder_conflicts=holders.conflict_reads(found, language),
+    )
 
 
 @duty_rules.delete(
@@ -182,7 +189,7 @@ async def put_rule(
     name="delete",
     status_code=204,
     summary="Delete a duty rule",
-    **operation("duty_rules:write", errors=[NotFound, VersionMismatch]),
+    **operation("duty_rules:write", errors=[NotFound, OutsideLimits, VersionMismatch]),
 )
 async def delete_rule(tx: OpenTx, code: OwnRuleCode, if_match: IfMatch) -> None:
     """Bring a built-in rule back to its default, or do away with one of your own."""

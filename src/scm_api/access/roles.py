@@ -6,7 +6,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from pydantic import MISSING
 
-from scm_api.access import catalogue, duties
+from scm_api.access import catalogue, duties, holders
 from scm_api.access.duty_policy import Duty, conflicts
 from scm_api.access.errors import (
     TEMPLATE_CODE,
@@ -21,6 +21,7 @@ from scm_api.access.schemas import (
     GrantCheck,
     GrantCheckRead,
     PermissionRead,
+    RoleChanged,
     RoleCreate,
     RolePatch,
     RoleRead,
@@ -32,6 +33,7 @@ from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
 from scm_api.core.language import Language
 from scm_api.core.operation_route import OperationRoute
+from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.tx import UNLIMITED, Tx
 
 
@@ -60,9 +62,9 @@ async def create(tx: Tx, body: RoleCreate, language: Language) -> RoleRead:
 
 async def change(
     tx: Tx, key: str, body: RolePatch, if_match: Versions | None, language: Language
-) -> RoleRead:
+) -> RoleChanged:
     """Change a role of one's own; who holds it feels it within a second. What it grants, before
-    and after, must be the caller's too.
+    and after, must be the caller's too, and its holders must not come to hold separated duties.
 
     Raises `NotFound`, `RoleIsTemplate`, `VersionMismatch`, `Invalid`, `PermissionEscalation`,
     `DutyConflict`.
@@ -75,9 +77,24 @@ async def change(
         permissions = wanted["permissions"] = await _checked(tx, body.permissions)
     check_grant(tx.principal, frozenset(role.permissions) | frozenset(permissions), UNLIMITED)
     changes = {name: value for name, value in wanted.items() if getattr(role, name) != value}
+    found: list[holders.HolderConflict] = []
+    if "permissions" in changes:
+        await _lock(tx, role)
+        rules = (await duties.rules(tx)).values()
+        found = await holders.check_role(tx, role.code, permissions, rules)
     if changes:
         await write(tx, role, changes, kind="role")
-    return (await _reads(tx, [role], language))[0]
+    read = (await _reads(tx, [role], language))[0]
+    return RoleChanged(**dict(read), holder_conflicts=holders.conflict_reads(found, language))
+
+
+async def _lock(tx: Tx, role: Role) -> None:
+    """Whoever is about to grant the role waits, or is waited for."""
+    await tx.fetch(
+        "select from role where organization_id = $1 and id = $2 for update",
+        tx.organization_id,
+        role.id,
+    )
 
 
 _USES = """
@@ -92,12 +109,7 @@ async def delete(tx: Tx, key: str, if_match: Versions | None) -> None:
     """Delete a role nobody holds. Raises `NotFound`, `RoleIsTemplate`, `RoleInUse`,
     `VersionMismatch`, `PermissionEscalation`."""
     role = await _find_own(tx, key)
-    # Whoever is about to grant it waits, or is waited for.
-    await tx.fetch(
-        "select from role where organization_id = $1 and id = $2 for update",
-        tx.organization_id,
-        role.id,
-    )
+    await _lock(tx, role)
     check_version(role.version, if_match)
     check_grant(tx.principal, frozenset(role.permissions), UNLIMITED)
     uses = await tx.fetchrow(_USES, tx.organization_id, role.code)
@@ -137,6 +149,8 @@ async def permissions(tx: Tx, routes: Iterable[Any]) -> list[PermissionRead]:
         PermissionRead(
             permission=name,
             operations=sorted(operations),
+            # To see costs is no operation of its own.
+            is_effective=bool(operations) or name == SEE_COSTS,
             roles=[
                 code for code, has in granting.items() if not {name, EVERYTHING}.isdisjoint(has)
             ],

@@ -165,6 +165,10 @@ class ApiKeyRead(Read):
     categories: list[Link] | None = Field(description="With all below them; null: all.")
     amount_limit: Number | None = Field(description="In base currency; null: any.")
     person: KeyPerson | None = Field(description="Whose personal key it is.")
+    maker_ids: list[UUID] = Field(
+        description="People and keys that made or renewed it, and those that made them: with it, "
+        "they are one where duties are separated. Empty: made on the command line."
+    )
     is_test: bool = Field(description="Works in sandbox organizations, and only there.")
     created_at: datetime
     expires_at: datetime | None
@@ -241,10 +245,24 @@ class RoleRead(Read):
     version: int
 
 
+class HolderConflictRead(DutyConflictRead):
+    """Who holds both sides of a rule."""
+
+    kind: Literal["person", "key"]
+    id: UUID = Field(description="Of the person's account, or of the key.")
+    holder: str = Field(description="The person's or key's name.")
+
+
+class RoleChanged(RoleRead):
+    """A changed role, and which of its holders it gives both sides of a rule that only warns."""
+
+    holder_conflicts: list[HolderConflictRead]
+
+
 class RoleList(Read):
     """Templates first, then the organization's own, by code."""
 
-    data: list[RoleRead]
+    data: list[RoleRead] = Field(description="All of them: this list has no pages.")
 
 
 class PermissionRead(Read):
@@ -252,13 +270,16 @@ class PermissionRead(Read):
 
     permission: str
     operations: list[str] = Field(description="Operations that need it, or may.")
+    is_effective: bool = Field(
+        description="False: nothing needs it yet; roles have it for operations of a later release."
+    )
     roles: list[str] = Field(description="Roles that grant it, templates and own.")
 
 
 class PermissionList(Read):
     """All permissions, by name."""
 
-    data: list[PermissionRead]
+    data: list[PermissionRead] = Field(description="All of them: this list has no pages.")
 
 
 class GrantCheck(Strict):
@@ -323,7 +344,13 @@ class DutyRuleRead(Read):
     version: int
 
 
+class DutyRuleWritten(DutyRuleRead):
+    """A rule just written, and who holds both of its sides already. Nothing is taken from them."""
+
+    holder_conflicts: list[HolderConflictRead]
+
+
 class DutyRuleList(Read):
     """Built-in rules first, then the organization's own."""
 
-    data: list[DutyRuleRead]
+    data: list[DutyRuleRead] = Field(description="All of them: this list has no pages.")

@@ -87,10 +87,15 @@ class Problem(Exception):
     retryable: ClassVar[bool] = False
     # The URI of a type that somebody else defined; else it is our own page of the code.
     registered_type: ClassVar[str | None] = None
+    # Members that are money: null, and `detail` in other words, for callers without `costs:read`.
+    money: ClassVar[frozenset[str]] = frozenset()
+    detail_without_money: ClassVar[Text]
 
     registry: ClassVar[dict[str, type["Problem"]]] = {}
 
     def __init_subclass__(cls) -> None:
+        if cls.money and not hasattr(cls, "detail_without_money"):
+            raise TypeError(f"{cls.__name__}: say it without money too")
         if "code" in cls.__dict__:
             known = Problem.registry.setdefault(cls.code, cls)
             if known is not cls and known.__qualname__ != cls.__qualname__:
@@ -116,19 +121,24 @@ class Problem(Exception):
         """The URI that `type` names."""
         return cls.registered_type or PROBLEM_BASE + cls.code.replace("_", "-")
 
-    def body(self, language: str, instance: str, request_id: str) -> dict[str, Any]:
-        """The problem document in the caller's language."""
+    def body(
+        self, language: str, instance: str, request_id: str, *, sees_costs: bool = False
+    ) -> dict[str, Any]:
+        """The problem document in the caller's language; with money only if he may see it."""
+        hides = bool(self.money) and not sees_costs
+        words = self.detail_without_money if hides else self.detail
+        params = self.params | (dict.fromkeys(self.money) if hides else {})
         return {
             "type": self.type_uri(),
             "title": self.title.render(language, {}),
             "status": self.status,
-            "detail": self.detail.render(language, self.params),
+            "detail": words.render(language, params),
             "instance": instance,
             "code": self.code,
             "request_id": request_id,
             "retryable": self.retryable,
             "errors": [error.body(language) for error in self.errors],
-            **{name: _json(value) for name, value in self.params.items()},
+            **{name: _json(value) for name, value in params.items()},
         }
 
 
@@ -169,8 +179,8 @@ class Unauthenticated(Problem):
     status, code = 401, "unauthenticated"
     title = Text("Authentication required", "需要身份验证")
     detail = Text(
-        "Send a valid API key as 'Authorization: Bearer <key>'.",
-        "请在 Authorization: Bearer <key> 中提供有效的 API 密钥。",
+        "Send a valid API key or access token as 'Authorization: Bearer <token>'.",
+        "请在 Authorization: Bearer <token> 中提供有效的 API 密钥或访问令牌。",
     )
 
     def __init__(self) -> None:
@@ -298,8 +308,9 @@ class IdempotencyKeyReused(Problem):
     status, code = 422, "idempotency_key_reused"
     title = Text("Idempotency-Key used for another request", "Idempotency-Key 已用于其他请求")
     detail = Text(
-        "This key was first sent with a different method, path, query or body.",
-        "该密钥首次使用时的方法、路径、查询或请求体不同。",
+        "This key was first sent with a different method, path, query or body, or when you were "
+        "confined to other warehouses or item categories.",
+        "该密钥首次使用时的方法、路径、查询或请求体不同,或当时您的仓库、物料类别范围不同。",
     )
 
 
@@ -332,18 +343,6 @@ class RateLimited(Problem):
             "retry_after_seconds": retry_after_seconds,
         }
         super().__init__(headers={**headers, "Retry-After": str(retry_after_seconds)}, **members)
-
-
-class TooManyJobs(Problem):
-    """`kind` is the kind of job that is limited; absent when it is the total of all kinds."""
-
-    status, code = 429, "too_many_jobs"
-    retryable = True
-    title = Text("Too many jobs at once", "同时进行的任务过多")
-    detail = Text(
-        "At most {limit} of these jobs may wait or run at once; let one end, or cancel one.",
-        "此类任务同时等待或运行的数量上限为 {limit};请等待其结束或取消其中一个。",
-    )
 
 
 class InternalError(Problem):

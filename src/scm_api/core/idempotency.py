@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from scm_api.core.db import Base, Owned
 from scm_api.core.errors import IdempotencyInProgress, IdempotencyKeyInvalid, IdempotencyKeyReused
-from scm_api.core.tx import Tx
+from scm_api.core.tx import Limits, Tx
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _STORED_HEADERS = ("content-type", "location", "etag", "link", "retry-after")
@@ -60,10 +60,15 @@ def key_of(request: Request) -> str | None:
     return header
 
 
-def _fingerprint(request: Request, body: bytes) -> bytes:
+def _fingerprint(request: Request, body: bytes, limits: Limits) -> bytes:
     query = urlencode(sorted(parse_qsl(request.url.query, keep_blank_values=True)))
+    parts = [request.method.encode(), request.url.path.encode(), query.encode(), body]
+    if limits.confines:
+        # What is replayed may lie outside by now.
+        inside = [limits.warehouses, limits.categories]
+        parts.append(to_json([None if ids is None else sorted(ids) for ids in inside]))
     digest = hashlib.sha256()
-    for part in (request.method.encode(), request.url.path.encode(), query.encode(), body):
+    for part in parts:
         digest.update(len(part).to_bytes(8))
         digest.update(part)
     return digest.digest()
@@ -93,7 +98,7 @@ def _scope(tx: Tx, request: Request, key: str) -> tuple[UUID, UUID, str, str, st
 
 async def claim(tx: Tx, request: Request, key: str, body: bytes) -> Response | None:
     """Take the key for this transaction, or give the stored answer of the first request."""
-    scope, fingerprint = _scope(tx, request, key), _fingerprint(request, body)
+    scope, fingerprint = _scope(tx, request, key), _fingerprint(request, body, tx.principal.limits)
     try:
         if await tx.fetchval(_CLAIM, *scope, fingerprint):
             return None

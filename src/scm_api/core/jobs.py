@@ -29,8 +29,14 @@ from scm_api.core.db import (
     is_transient,
     problem_for,
 )
-from scm_api.core.errors import IllegalTransition, InternalError, NotFound, Problem, TooManyJobs
+from scm_api.core.errors import (
+    IllegalTransition,
+    InternalError,
+    NotFound,
+    Problem,
+)
 from scm_api.core.ids import uuid7
+from scm_api.core.job_errors import NoLongerActive, TooManyJobs
 from scm_api.core.language import LANGUAGES
 from scm_api.core.runtime import Runtime
 from scm_api.core.tx import Principal, Source, Tx
@@ -235,8 +241,9 @@ async def request_cancel(tx: Tx, job_id: UUID) -> asyncpg.Record:
 async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
     """Run one job to its end; a job that has already ended is left alone.
 
-    What the job itself runs into is its result. When the database goes away, or another worker is
-    at it, the error is raised: the job stays `running` and is delivered again.
+    What the job itself runs into is its result, also that its caller was locked out since. When the
+    database goes away, or another worker is at it, the error is raised: the job stays `running` and
+    is delivered again.
     """
     system = Principal("system", organization_id, "worker", organization_id, frozenset("*"))
     async with runtime.database.transaction(system, now=runtime.clock()) as tx:
@@ -253,10 +260,12 @@ async def run(runtime: Runtime, organization_id: UUID, job_id: UUID) -> None:
         await tx.driver.execute("commit")
     if row is None:
         return
-    # As it was when the job was asked for.
+    # What it may do is as it was when the job was asked for; that it may do so must still hold.
     principal = _PRINCIPAL.validate_python(row["principal"], strict=False)
     work = Work(runtime, principal, job_id, row["params"])
     try:
+        if not await runtime.is_active(runtime, principal):
+            raise NoLongerActive
         await _run_in_transaction(work, _handlers[row["kind"]])
     except Canceled:
         await _end(work, "canceled", error=None)

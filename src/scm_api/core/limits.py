@@ -55,6 +55,13 @@ select count(*) from item where organization_id = $1 and id = any($2) and catego
 """
 
 
+def require_unconfined(tx: Tx) -> None:
+    """Raise `OutsideLimits` for whoever works on a part of the organization only: what he is about
+    to change is a rule or a fact for all of it."""
+    if tx.principal.limits.confines:
+        raise OutsideLimits
+
+
 def require_categories(tx: Tx, categories: Iterable[UUID | None]) -> None:
     """Raise `OutsideLimits` unless all of these categories are the caller's."""
     limits = tx.principal.limits

@@ -89,6 +89,26 @@ _HEADERS = {
         {"type": "string"},
     ),
 }
+_ORGANIZATION, _REASON = "ScmOrganization", "ScmReason"
+# Parameters of all operations, or of all writes, by their names as components.
+_SHARED: dict[str, dict[str, Any]] = {
+    _ORGANIZATION: {
+        "name": "Scm-Organization",
+        "in": "header",
+        "required": False,
+        "description": "The organization the call is about, by code or id. Needed by a person of "
+        "several organizations who chose none at login; a key has its own.",
+        "schema": {"type": "string"},
+    },
+    _REASON: {
+        "name": "Scm-Reason",
+        "in": "header",
+        "required": False,
+        "description": "Why, for the trail: percent-encoded UTF-8, of which 2,000 characters are "
+        "kept. `reason` of a body comes first.",
+        "schema": {"type": "string"},
+    },
+}
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -126,10 +146,10 @@ def _complete(doc: dict[str, Any], routes: dict[str, APIRoute]) -> dict[str, Any
             "scheme": "bearer",
             "description": "An API key or the access token of a session: `Authorization: Bearer "
             "scm_live_...`. Whoever belongs to several organizations names one by the header "
-            "`Scm-Organization: <code or id>`; `Scm-Reason` gives the trail a reason, "
-            "percent-encoded.",
+            "`Scm-Organization`.",
         }
     }
+    components["parameters"] = _SHARED
     models = components["schemas"]
     components["schemas"] = {
         name: {key: _tidy(value, models) for key, value in model.items()}
@@ -182,11 +202,13 @@ def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
     }.get(permission, f"Needs `{permission}`.")
     spec["security"] = [] if permission == PUBLIC else [{"bearer": []}]
     spec["description"] = f"{spec.get('description', '')}\n\n{needs}".strip()
-    names = {parameter["name"] for parameter in spec.get("parameters", [])}
     parameters = spec.setdefault("parameters", [])
+    names = {parameter["name"] for parameter in parameters}
+    if permission != PUBLIC:
+        parameters.append(_shared(_ORGANIZATION))
     if writes:
         if permission != PUBLIC:
-            parameters.append(_header("Idempotency-Key"))
+            parameters += [_header("Idempotency-Key"), _shared(_REASON)]
         if "dry_run" not in names:
             parameters.append(_DRY_RUN)
     if method == "get" and "{" in route.path:
@@ -201,6 +223,8 @@ def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
         problems += _WRITE_PROBLEMS
     if route.body_field is not None:
         problems += _BODY_PROBLEMS
+    if permission not in (PUBLIC, SELF):
+        problems.append(errors.OrganizationRequired)
     if "{" in route.path or permission != PUBLIC:
         # What a path names, or the organization that a person names, may not be there.
         problems.append(errors.NotFound)
@@ -213,6 +237,10 @@ def _operation(method: str, spec: dict[str, Any], route: APIRoute) -> None:
                 parameter.setdefault("description", branch.pop("description"))
         if "examples" in schema and "example" not in parameter:
             parameter["example"] = schema["examples"][0]
+
+
+def _shared(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/parameters/{name}"}
 
 
 def _header(name: str) -> dict[str, Any]:

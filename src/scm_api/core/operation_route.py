@@ -92,6 +92,7 @@ class OperationRoute(APIRoute):
         call = Call(runtime, request, principal, self.is_write, self._source(request))
         if self.across is not None and across.is_asked(request):
             return await self._answer_across(call, inner, self.across)
+        request.state.sees_costs = principal.may(redaction.SEE_COSTS)
         response = await self._in_transaction(call, inner)
         if not principal.may(redaction.SEE_COSTS):
             self._hide_costs(response)

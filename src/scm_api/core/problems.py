@@ -82,7 +82,8 @@ def error_response(request: Request, problem: Problem) -> Response:
     """The answer for a problem: body, language, and the problem's own headers."""
     language = language_of(request)
     request_id = request.scope.get("state", {}).get("request_id", "")
-    body = problem.body(language, request.url.path, request_id)
+    sees_costs = getattr(request.state, "sees_costs", False)
+    body = problem.body(language, request.url.path, request_id, sees_costs=sees_costs)
     return Response(
         to_json(body),
         problem.status,

@@ -124,9 +124,26 @@ def admit_address(runtime: Runtime, address: str | None) -> Headers:
     if source is None:
         return NO_HEADERS
     now = runtime.clock().timestamp()
+    return _count([_address_limit(runtime, source, quota, now)], now)
+
+
+def check_address(runtime: Runtime, address: str | None) -> None:
+    """Raise `RateLimited` where somebody unknown from this address would be refused; counts
+    nothing."""
+    quota = runtime.settings.rate_limit_address_per_minute
+    source = _source(address) if quota else None
+    if source is None:
+        return
+    now = runtime.clock().timestamp()
+    limit = _address_limit(runtime, source, quota, now)
+    if not limit.remaining:
+        raise _refusal([limit], [limit], now)
+
+
+def _address_limit(runtime: Runtime, source: int, quota: int, now: float) -> _Limit:
     window = runtime.budgets.addresses.at(source, source % WINDOW_SECONDS, now)
     nobody = UUID(int=0)
-    return _count([_Limit("address", quota, window, nobody, nobody)], now)
+    return _Limit("address", quota, window, nobody, nobody)
 
 
 @lru_cache(maxsize=4096)
@@ -169,14 +186,18 @@ def _count(limits: Sequence[_Limit], now: float) -> Headers:
     if not limits:
         return NO_HEADERS
     if violated := [limit for limit in limits if not limit.remaining]:
-        raise RateLimited(
-            [limit.policy for limit in violated],
-            max(_seconds_left(limit, now) for limit in violated),
-            headers=_headers(limits, now),
-        )
+        raise _refusal(violated, limits, now)
     for limit in limits:
         limit.window.own += 1
     return _headers(limits, now)
+
+
+def _refusal(violated: Sequence[_Limit], limits: Sequence[_Limit], now: float) -> RateLimited:
+    return RateLimited(
+        [limit.policy for limit in violated],
+        max(_seconds_left(limit, now) for limit in violated),
+        headers=_headers(limits, now),
+    )
 
 
 def _seconds_left(limit: _Limit, now: float) -> int:

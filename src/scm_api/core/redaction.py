@@ -34,6 +34,8 @@ MONEY_NAMES = frozenset(
         "minimum_value",
         "opening_value",
         "order_cost",
+        # A lot made of costs, on top of a reorder point that everybody sees.
+        "order_up_to",
         "overstock_value",
         "price_of_one",
         "prices",
@@ -64,19 +66,35 @@ COST: Any = Field(json_schema_extra=_document)
 """Marks a nullable field as money, seen only with `costs:read`: `Annotated[X | None, COST]`."""
 
 
+IS_COST_DERIVED = "is_cost_derived"
+
+
+def _document_derived(schema: JsonDict) -> None:
+    schema[MARK] = SEE_COSTS
+    told = str(schema.get("description", ""))
+    schema["description"] = f"{told} Null without `{SEE_COSTS}` if `{IS_COST_DERIVED}`.".strip()
+
+
+COST_DERIVED: Any = Field(json_schema_extra=_document_derived)
+"""Marks a nullable figure from which, for some rows, a cost could be solved: whoever makes the row
+says so in the member `is_cost_derived` beside it."""
+
+
 @dataclass(eq=False)
 class Paths:
-    """What to hide in one JSON value: all of it, what `MONEY_NAMES` names in it, or what its
-    members, elements and alternatives say. False if that is nothing."""
+    """What to hide in one JSON value: all of it, what `MONEY_NAMES` names in it, the `derived`
+    members if it says so itself, or what its members, elements and alternatives say. False if that
+    is nothing."""
 
     is_hidden: bool = False
     is_free: bool = False
+    derived: set[str] = field(default_factory=set)
     members: dict[str, "Paths"] = field(default_factory=dict)
     elements: list["Paths"] = field(default_factory=list)
     alternatives: list["Paths"] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any(paths.is_hidden or paths.is_free for paths in self._all())
+        return any(paths.is_hidden or paths.is_free or paths.derived for paths in self._all())
 
     def _all(self) -> Iterator["Paths"]:
         seen: set[int] = set()
@@ -96,7 +114,8 @@ FREE_CONTENT = Paths(is_free=True)
 def hidden_paths(route: APIRoute) -> Paths:
     """What the answers of a route hide from callers without `costs:read`.
 
-    Raises `TypeError` for a marked field that is not in `MONEY_NAMES`.
+    Raises `TypeError` for a marked field that is not in `MONEY_NAMES`, or that has to say whether
+    it is derived and cannot.
     """
     return paths_of(route.response_model)
 
@@ -152,6 +171,8 @@ def _of_model(model: type[BaseModel], known: _Models) -> Paths:
         key = found.serialization_alias or found.alias or name
         if found.json_schema_extra is _document:
             paths.members[key] = _hidden_field(model, key)
+        elif found.json_schema_extra is _document_derived:
+            paths.derived.add(_derived_field(model, key))
         else:
             paths.members[key] = _of_type(found.annotation, found.metadata, known)
     for name, computed in model.model_computed_fields.items():
@@ -171,6 +192,12 @@ def _hidden_field(model: type[BaseModel], key: str) -> Paths:
     return Paths(is_hidden=True)
 
 
+def _derived_field(model: type[BaseModel], key: str) -> str:
+    if IS_COST_DERIVED not in model.model_fields:
+        raise TypeError(f"{model.__name__}.{key}: no {IS_COST_DERIVED} beside it")
+    return key
+
+
 def redact(body: bytes, paths: Paths) -> bytes:
     """A JSON body without what `paths` hide; for callers who lack `costs:read`."""
     if not body or not paths:
@@ -186,6 +213,8 @@ def _applied(data: Any, paths: Paths) -> Any:
     for alternative in paths.alternatives:
         data = _applied(data, alternative)
     if isinstance(data, dict):
+        if data.get(IS_COST_DERIVED):
+            data |= dict.fromkeys(paths.derived & data.keys())
         for name, member in paths.members.items():
             if name in data:
                 data[name] = _applied(data[name], member)

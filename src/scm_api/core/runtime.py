@@ -27,6 +27,8 @@ Authenticate = Callable[["Runtime", Credentials], Awaitable[Principal]]
 Across = Callable[
     ["Runtime", Principal, Callable[[Any], bool]], Awaitable[Sequence[tuple[Any, Principal]]]
 ]
+# Whether whoever asked for a job may still work here.
+IsActive = Callable[["Runtime", Principal], Awaitable[bool]]
 
 
 def utc_now() -> datetime:
@@ -42,5 +44,6 @@ class Runtime:
     database: Database
     authenticate: Authenticate
     across: Across
+    is_active: IsActive
     clock: Callable[[], datetime] = field(default=utc_now)
     budgets: Budgets = field(default_factory=Budgets)

@@ -263,7 +263,7 @@ class Link(Read):
 class Page(Read, Generic[T]):
     """One page of a list. Follow `next_cursor` (or the Link header) while `has_more`."""
 
-    data: list[T]
-    has_more: bool
-    next_cursor: str | None = None
+    data: list[T] = Field(description="The rows of this page.")
+    has_more: bool = Field(description="Whether another page follows.")
+    next_cursor: str | None = Field(default=None, description="The `cursor` of the next page.")
     total: int | None = Field(default=None, description="Only with include_total=true.")

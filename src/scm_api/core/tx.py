@@ -58,6 +58,8 @@ class Principal:
     user_id: UUID | None = None
     key_id: UUID | None = None
     session_id: UUID | None = None
+    # Of a key: the people and keys that made or renewed it, and those that made them.
+    makers: frozenset[UUID] = frozenset()
     # Of answers to requests that ask for no language.
     language: Language = "en"
     must_choose: bool = False
@@ -67,11 +69,16 @@ class Principal:
         """Who is answerable: the person behind a session or personal key, else the key itself."""
         return self.user_id or self.id
 
+    @property
+    def chain(self) -> frozenset[UUID]:
+        """Everybody who may be at work here: the actor, the key, and whoever made the key."""
+        return self.makers | {self.id, self.actor_id}
+
     def may(self, permission: str) -> bool:
         return "*" in self.permissions or permission in self.permissions
 
     def require(self, permission: str) -> None:
-        """Raise `PermissionDenied` unless the permission is granted, or `OrganizationRequired` while
+        """Raise `PermissionDenied` unless the permission is granted, `OrganizationRequired` while
         it is open where it would have to be."""
         if self.must_choose:
             raise OrganizationRequired(header="Scm-Organization")

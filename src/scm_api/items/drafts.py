@@ -14,6 +14,7 @@ from scm_api.core.ids import uuid7
 from scm_api.core.schemas import Reference
 from scm_api.items.policy import (
     ALREADY_USED,
+    ALREADY_USED_ELSEWHERE,
     REQUIRED_FOR_NEW,
     UNIT_IS_BASE,
     UNITS_FOR_NEW_BASE,
@@ -221,12 +222,13 @@ def _child_claims(
 
 
 def check_unique(
-    drafts: Sequence[Draft], holders: Mapping[tuple[str, str], tuple[UUID, str]]
+    drafts: Sequence[Draft], holders: Mapping[tuple[str, str], tuple[UUID, str | None]]
 ) -> None:
     """Note every value that two drafts claim, or that an item outside them holds.
 
-    `holders` gives (item id, SKU) by (kind, value). An item among the drafts that gives a value up
-    frees it for another draft, unless its own line fails.
+    `holders` gives (item id, SKU) by (kind, value); no SKU where the caller must not know it. An
+    item among the drafts that gives a value up frees it for another draft, unless its own line
+    fails.
     """
     claimed = [(draft, claim) for draft in drafts for claim in claims(draft)]
     times = Counter((claim.kind, claim.value) for _, claim in claimed)
@@ -248,10 +250,14 @@ def check_unique(
                 continue
             if claim.pointer not in refused[id(draft)]:
                 refused[id(draft)].add(claim.pointer)
-                draft.errors.append(
-                    ALREADY_USED.at(claim.pointer, value=claim.shown, sku=holder[1])
-                )
+                draft.errors.append(_used(claim, holder[1]))
                 settled = False
+
+
+def _used(claim: _Claim, sku: str | None) -> FieldError:
+    if sku is None:
+        return ALREADY_USED_ELSEWHERE.at(claim.pointer, value=claim.shown)
+    return ALREADY_USED.at(claim.pointer, value=claim.shown, sku=sku)
 
 
 def given_up(draft: Draft) -> set[tuple[str, str]]:

@@ -37,6 +37,11 @@ ALREADY_USED = Rule(
     "already_used",
     Text("{value} belongs to item {sku} already.", "{value} 已属于物料 {sku}。"),
 )
+# Of the holder, whoever is confined learns nothing where it is not his; for him the same rule.
+ALREADY_USED_ELSEWHERE = Rule(
+    ALREADY_USED.code,
+    Text("{value} belongs to another item already.", "{value} 已属于其他物料。"),
+)
 REQUIRED_FOR_NEW = Rule(
     "required_for_new_item", Text("A new item needs this field.", "新物料必须提供此字段。")
 )

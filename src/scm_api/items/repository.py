@@ -223,17 +223,17 @@ async def owners(
     references: Sequence[tuple[str, str]],
 ) -> list[asyncpg.Record]:
     """Which items hold these SKU keys, GTINs and (system, reference) pairs: rows of kind, value,
-    item_id, sku."""
+    item_id, sku, category_id."""
     return await tx.fetch(
         """
-        select 'sku' as kind, sku_key as value, id as item_id, sku from item
+        select 'sku' as kind, sku_key as value, id as item_id, sku, category_id from item
         where organization_id = $1 and sku_key = any($2)
         union all
-        select 'gtin', b.gtin, b.item_id, i.sku
+        select 'gtin', b.gtin, b.item_id, i.sku, i.category_id
         from item_barcode b join item i on i.organization_id = $1 and i.id = b.item_id
         where b.organization_id = $1 and b.gtin = any($3)
         union all
-        select 'reference', r.system || ':' || r.reference, r.item_id, i.sku
+        select 'reference', r.system || ':' || r.reference, r.item_id, i.sku, i.category_id
         from unnest($4::text[], $5::text[]) as wanted(system, reference)
         join item_external_reference r on r.organization_id = $1
           and r.system = wanted.system and r.reference = wanted.reference

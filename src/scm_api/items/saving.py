@@ -61,7 +61,14 @@ async def check(tx: Tx, drafts: Sequence[Draft]) -> None:
         [claim.value for claim in claims if claim.kind == "gtin"],
         [_pair(claim.value) for claim in claims if claim.kind == "reference"],
     )
-    holders = {(row["kind"], row["value"]): (row["item_id"], row["sku"]) for row in rows}
+    own = tx.principal.limits.categories
+    holders = {
+        (row["kind"], row["value"]): (
+            row["item_id"],
+            row["sku"] if own is None or row["category_id"] in own else None,
+        )
+        for row in rows
+    }
     await _check_lasting(tx, [draft for draft in drafts if draft.changes_lasting])
     rules.check_unique(drafts, holders)
 

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from scm_api.core import limits
 from scm_api.core.errors import Invalid, VersionMismatch
 from scm_api.core.http import Versions, check_version
 from scm_api.core.schemas import FIRST_DAY, LAST_DAY
@@ -35,7 +36,8 @@ async def holidays(tx: Tx, wanted: HolidayFilter) -> tuple[HolidayList, int]:
 async def set_holidays(
     tx: Tx, body: HolidaysPut, if_match: Versions | None
 ) -> tuple[HolidayList, int]:
-    """Replace the days of a year. Raises `VersionMismatch`, `Invalid`."""
+    """Replace the days of a year. Raises `VersionMismatch`, `Invalid`, `OutsideLimits`."""
+    limits.require_unconfined(tx)
     version = (await repository.find(tx, tx.organization_id))["version"]
     check_version(version, if_match, body.version)
     broken, seen = [], set[date]()

@@ -1,5 +1,6 @@
 """Use cases of number rules: how documents are numbered from now on."""
 
+from scm_api.core import limits
 from scm_api.core.errors import Invalid
 from scm_api.core.http import Versions, check_version
 from scm_api.core.numbers import BUILT_IN
@@ -44,10 +45,12 @@ async def rule(tx: Tx, kind: str) -> NumberRuleRead:
 async def put_rule(
     tx: Tx, kind: NumberKind, body: NumberRulePut, if_match: Versions | None
 ) -> NumberRuleRead:
-    """Number documents of a kind by another rule. Raises `VersionMismatch`, `Invalid`.
+    """Number documents of a kind by another rule. Raises `VersionMismatch`, `Invalid`,
+    `OutsideLimits`.
 
     The series is held meanwhile: whoever waits for a number gets one by the new rule.
     """
+    limits.require_unconfined(tx)
     broken = number_policy.broken_rules(body.pattern, body.restarts)
     if broken:
         raise Invalid(broken)

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import asyncpg
 
+from scm_api.core import limits
 from scm_api.core.errors import IllegalTransition, NotFound
 from scm_api.core.tx import Tx
 from scm_api.organizations import errors, period_policy, repository
@@ -15,6 +16,7 @@ from scm_api.organizations.errors import PeriodClosed
 from scm_api.organizations.events import FiscalPeriodClosed, FiscalPeriodReopened
 from scm_api.organizations.period_policy import Period
 from scm_api.organizations.settings_schemas import (
+    PeriodCloser,
     PeriodFilter,
     PeriodList,
     PeriodRead,
@@ -59,13 +61,20 @@ def _read(period: Period, row: asyncpg.Record | None, through: date | None) -> P
         ends_on=period.ends_on,
         status="closed" if is_closed else "open",
         closed_at=None if row is None else row["closed_at"],
-        closed_by=None if row is None else row["closed_by"],
+        closed_by=_closer(row),
     )
+
+
+def _closer(row: asyncpg.Record | None) -> PeriodCloser | None:
+    if row is None or row["closed_by"] is None:
+        return None
+    return PeriodCloser(kind=row["closer_kind"], id=row["closed_by"], name=row["closer_name"])
 
 
 async def close(tx: Tx, code: str) -> PeriodRead:
     """Close a period that is over. Raises `NotFound`, `IllegalTransition`, `PeriodNotOver`,
-    `PeriodOutOfOrder`."""
+    `PeriodOutOfOrder`, `OutsideLimits`."""
+    limits.require_unconfined(tx)
     # Whatever is being posted comes in before; whatever comes later sees the closed period.
     await repository.lock_books(tx)
     organization, period, latest = await _load(tx, code)
@@ -84,7 +93,8 @@ async def close(tx: Tx, code: str) -> PeriodRead:
 
 async def reopen(tx: Tx, code: str, body: PeriodReopen) -> PeriodRead:
     """Reopen the latest closed period. Raises `NotFound`, `IllegalTransition`,
-    `PeriodOutOfOrder`."""
+    `PeriodOutOfOrder`, `OutsideLimits`."""
+    limits.require_unconfined(tx)
     await repository.lock_books(tx)
     _, period, latest = await _load(tx, code)
     if latest is None or period.ends_on > latest["ends_on"]:

@@ -270,11 +270,16 @@ async def write_rule(
 
 
 async def periods(tx: Tx, from_on: date, to_on: date) -> list[asyncpg.Record]:
-    """What is stored of the periods that begin in a span."""
+    """What is stored of the periods that begin in a span, and who closed them."""
     return await tx.fetch(
         """
-        select starts_on, closed_at, closed_by from fiscal_period
-        where organization_id = $1 and starts_on between $2 and $3
+        select p.starts_on, p.closed_at, p.closed_by,
+               case when k.id is null then 'user' else 'api_key' end as closer_kind,
+               coalesce(k.name, u.name) as closer_name
+        from fiscal_period p
+        left join api_key k on k.organization_id = p.organization_id and k.id = p.closed_by
+        left join user_account u on u.id = p.closed_by
+        where p.organization_id = $1 and p.starts_on between $2 and $3
         """,
         tx.organization_id,
         from_on,

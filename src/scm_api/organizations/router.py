@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Query
 
-from scm_api.core.errors import Duplicate, OutsideLimits, TooManyJobs, VersionMismatch
+from scm_api.core.errors import Duplicate, OutsideLimits, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
+from scm_api.core.job_errors import TooManyJobs
 from scm_api.core.operation_route import SELF
 from scm_api.organizations import sandbox_service, service
 from scm_api.organizations.errors import NotASandbox, SettingInUse
@@ -66,9 +67,10 @@ async def list_(
 async def create(tx: OpenTx, reply: ReplyTo, body: OrganizationCreate) -> OrganizationCreated:
     """Create an organization beside one's own. It takes every permission there (`*`). A person
     becomes its administrator; for a key, the answer holds the first key of the new one, this once.
+    `Location` is its settings: a person reads them with `Scm-Organization`, else the new key does.
     """
     row, key = await service.create(tx, body)
-    reply.created("/v1/organizations", row["version"])
+    reply.created("/v1/organizations/current", row["version"])
     return OrganizationCreated(
         organization=service.read(row),
         api_key=None if key is None else FirstKey(id=key.id, name=key.name, token=key.token),
@@ -86,7 +88,9 @@ async def get(tx: OpenTx, reply: ReplyTo) -> OrganizationRead:
 @organizations.patch(
     "/current",
     summary="Change the settings",
-    **operation("organizations:write", errors=[VersionMismatch, SettingInUse, Duplicate]),
+    **operation(
+        "organizations:write", errors=[VersionMismatch, SettingInUse, Duplicate, OutsideLimits]
+    ),
 )
 async def change(
     tx: OpenTx, reply: ReplyTo, body: OrganizationPatch, if_match: IfMatch

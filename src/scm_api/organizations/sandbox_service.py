@@ -5,8 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
-from scm_api.core import jobs
-from scm_api.core.errors import Invalid, OutsideLimits, Text, Unavailable
+from scm_api.core import jobs, limits
+from scm_api.core.errors import Invalid, Text, Unavailable
 from scm_api.core.jobs import Work, job
 from scm_api.core.tx import Tx
 from scm_api.organizations import errors, repository
@@ -24,8 +24,7 @@ async def start(tx: Tx, body: SandboxResetRequest) -> UUID:
     organization = await repository.find(tx, tx.organization_id)
     if not organization["is_sandbox"]:
         raise errors.NotASandbox(organization=organization["code"])
-    if tx.principal.limits.confines:
-        raise OutsideLimits
+    limits.require_unconfined(tx)
     if body.confirm.lower() != organization["code"].lower():
         named = {"organization": organization["code"]}
         raise Invalid([errors.NOT_CONFIRMED.at("/confirm", **named)])

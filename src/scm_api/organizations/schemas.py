@@ -54,7 +54,7 @@ class OrganizationCreate(Strict):
     )
 
     code: Code = Field(description="Unique on this server; never changes.")
-    name: Name
+    name: Name = Field(description="What people call it.")
     base_currency: Currency = Field(description="ISO 4217 code of its books.")
     time_zone: Name = Field(default="UTC", description="IANA zone of its days.")
     group: Code | None = Field(
@@ -71,7 +71,7 @@ class OrganizationPatch(Strict):
         json_schema_extra={"examples": [{"name": "Main Trading", "over_delivery_percent": "5"}]},
     )
 
-    name: Name | MISSING = MISSING
+    name: Name | MISSING = Field(default=MISSING, description="What people call it.")
     base_currency: Currency | MISSING = Field(
         default=MISSING, description="Fixed from the first stock movement or order on."
     )
@@ -116,37 +116,43 @@ class OrganizationPatch(Strict):
 class OrganizationRead(Read):
     """An organization with its settings."""
 
-    id: UUID
-    code: str
-    name: str
+    id: UUID = Field(description="Its id.")
+    code: str = Field(description="Unique on this server; never changes.")
+    name: str = Field(description="What people call it.")
     group: str | None = Field(description="Code of the group it belongs to.")
-    base_currency: str
-    time_zone: str
-    language: Language
-    work_week: list[Weekday]
-    fiscal_year_start_month: int
-    allows_negative_stock: bool
-    over_delivery_percent: Number
-    under_delivery_percent: Number
-    is_sandbox: bool
+    base_currency: str = Field(description="ISO 4217 code of its books.")
+    time_zone: str = Field(description="IANA zone of its days.")
+    language: Language = Field(description="For messages to callers that ask for no language.")
+    work_week: list[Weekday] = Field(description="The days that are worked, holidays aside.")
+    fiscal_year_start_month: int = Field(description="1 is January.")
+    allows_negative_stock: bool = Field(
+        description="What new warehouses do where nothing else is said."
+    )
+    over_delivery_percent: Number = Field(
+        description="For new order lines: how much more may arrive."
+    )
+    under_delivery_percent: Number = Field(
+        description="For new order lines: how much less still counts as all."
+    )
+    is_sandbox: bool = Field(description="For trying things: it can be emptied.")
     sandbox_reset_at: datetime | None = Field(description="When it was last emptied.")
-    version: int
-    created_at: datetime
-    updated_at: datetime
+    version: int = Field(description="Counts changes; the ETag.")
+    created_at: datetime = Field(description="When it was made.")
+    updated_at: datetime = Field(description="When it was last changed.")
 
 
 class FirstKey(Read):
     """The first key of a new organization, with every permission there."""
 
-    id: UUID
-    name: str
+    id: UUID = Field(description="The key's id.")
+    name: str = Field(description="The key's name.")
     token: str = Field(description="Shown only this once.")
 
 
 class OrganizationCreated(Read):
     """A new organization, and what opens it."""
 
-    organization: OrganizationRead
+    organization: OrganizationRead = Field(description="The new organization.")
     api_key: FirstKey | None = Field(
         description="Where a key made it; a person becomes its administrator instead."
     )
@@ -155,13 +161,13 @@ class OrganizationCreated(Read):
 class MyOrganization(Read):
     """An organization the caller belongs to."""
 
-    id: UUID
-    code: str
-    name: str
-    base_currency: str
-    time_zone: str
+    id: UUID = Field(description="Its id.")
+    code: str = Field(description="What `Scm-Organization` names it by.")
+    name: str = Field(description="What people call it.")
+    base_currency: str = Field(description="ISO 4217 code of its books.")
+    time_zone: str = Field(description="IANA zone of its days.")
     group: str | None = Field(description="Code of the group it belongs to.")
-    is_sandbox: bool
+    is_sandbox: bool = Field(description="For trying things: it can be emptied.")
     roles: list[str] = Field(description="The caller's roles there.")
     is_current: bool = Field(description="Whether this call is about it.")
 
@@ -177,24 +183,24 @@ class MyOrganizationFilter(PageParams):
 class GroupMember(Read):
     """An organization of a group."""
 
-    id: UUID
-    code: str
-    name: str
+    id: UUID = Field(description="The organization's id.")
+    code: str = Field(description="The organization's code.")
+    name: str = Field(description="The organization's name.")
 
 
 class GroupRead(Read):
     """A group, with those of its organizations that the caller belongs to."""
 
-    id: UUID
-    code: str
-    name: str
-    organizations: list[GroupMember]
+    id: UUID = Field(description="The group's id.")
+    code: str = Field(description="Unique on this server.")
+    name: str = Field(description="What people call it; its code unless renamed.")
+    organizations: list[GroupMember] = Field(description="Those the caller belongs to, by code.")
 
 
 class GroupList(Read):
     """The groups of the caller's organizations."""
 
-    data: list[GroupRead]
+    data: list[GroupRead] = Field(description="All of them, by code: this list has no pages.")
 
 
 class SandboxResetRequest(Strict):
@@ -210,13 +216,13 @@ class SandboxResetRequest(Strict):
 class SandboxResetLinks(Read):
     """Where to watch it."""
 
-    job: str
+    job: str = Field(description="Path of the job.")
 
 
 class SandboxResetAccepted(Read):
     """The job that empties the sandbox."""
 
     id: UUID = Field(description="The job's id.")
-    kind: str
-    status: str
-    links: SandboxResetLinks
+    kind: str = Field(description="The kind of job.")
+    status: str = Field(description="How far it is: `queued` for now.")
+    links: SandboxResetLinks = Field(description="Where to watch it.")

@@ -10,6 +10,7 @@ from scm_api.access import service as access
 from scm_api.access.permissions import EVERYTHING, permissions_of
 from scm_api.access.service import UNKNOWN_TIME_ZONE, NewKey
 from scm_api.access.system_view import system_view
+from scm_api.core import limits
 from scm_api.core.errors import Duplicate, Invalid, PermissionDenied, VersionMismatch
 from scm_api.core.http import Versions, check_version
 from scm_api.core.ids import uuid7
@@ -99,7 +100,8 @@ async def change(
     tx: Tx, body: OrganizationPatch, if_match: Versions | None
 ) -> tuple[asyncpg.Record, bool]:
     """Change settings; also tells whether anything did. Raises `VersionMismatch`, `SettingInUse`,
-    `Duplicate`, `Invalid`."""
+    `Duplicate`, `Invalid`, `OutsideLimits`."""
+    limits.require_unconfined(tx)
     row = await current(tx)
     check_version(row["version"], if_match, body.version)
     wanted = body.model_dump(exclude={"version"}, exclude_unset=True)

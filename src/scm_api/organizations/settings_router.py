@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from scm_api.core.errors import IllegalTransition, NotFound, VersionMismatch
+from scm_api.core.errors import IllegalTransition, NotFound, OutsideLimits, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
 from scm_api.organizations import calendar_service, number_service, period_service
 from scm_api.organizations.errors import PeriodNotOver, PeriodOutOfOrder
@@ -50,7 +50,7 @@ async def list_holidays(
 @organization_settings.put(
     "/holidays",
     summary="Set the holidays of a year",
-    **operation("organizations:write", errors=[VersionMismatch]),
+    **operation("organizations:write", errors=[VersionMismatch, OutsideLimits]),
 )
 async def put_holidays(
     tx: OpenTx, reply: ReplyTo, body: HolidaysPut, if_match: IfMatch
@@ -92,7 +92,7 @@ async def get_number_rule(tx: OpenTx, reply: ReplyTo, kind: Kind) -> NumberRuleR
 @organization_settings.put(
     "/number-rules/{kind}",
     summary="Write a number rule",
-    **operation("organizations:write", errors=[NotFound, VersionMismatch]),
+    **operation("organizations:write", errors=[NotFound, VersionMismatch, OutsideLimits]),
 )
 async def put_number_rule(
     tx: OpenTx, reply: ReplyTo, kind: Kind, body: NumberRulePut, if_match: IfMatch
@@ -117,7 +117,7 @@ async def list_fiscal_periods(tx: OpenTx, wanted: Annotated[PeriodFilter, Query(
     summary="Close a fiscal period",
     **operation(
         "fiscal_periods:close",
-        errors=[NotFound, IllegalTransition, PeriodNotOver, PeriodOutOfOrder],
+        errors=[NotFound, IllegalTransition, PeriodNotOver, PeriodOutOfOrder, OutsideLimits],
     ),
 )
 async def close_fiscal_period(tx: OpenTx, code: ClosingCode, body: PeriodClose) -> PeriodRead:
@@ -129,7 +129,10 @@ async def close_fiscal_period(tx: OpenTx, code: ClosingCode, body: PeriodClose) 
 @organization_settings.post(
     "/fiscal-periods/{code}/reopen",
     summary="Reopen a fiscal period",
-    **operation("fiscal_periods:close", errors=[NotFound, IllegalTransition, PeriodOutOfOrder]),
+    **operation(
+        "fiscal_periods:close",
+        errors=[NotFound, IllegalTransition, PeriodOutOfOrder, OutsideLimits],
+    ),
 )
 async def reopen_fiscal_period(tx: OpenTx, code: ReopeningCode, body: PeriodReopen) -> PeriodRead:
     """Reopen the latest closed period, so that it takes postings again."""

@@ -16,8 +16,8 @@ Restarts = Literal["never", "year", "month", "day"]
 class HolidayDay(Strict):
     """A day that differs from the work week."""
 
-    day: Day
-    name: Name
+    day: Day = Field(description="The day.")
+    name: Name = Field(description="Why it differs.")
     is_working: Boolean = Field(
         default=False, description="true for a week-end that is worked in exchange (调休)."
     )
@@ -41,8 +41,10 @@ class HolidaysPut(Strict):
         },
     )
 
-    year: Year
-    days: list[HolidayDay] = Field(max_length=366)
+    year: Year = Field(description="The calendar year.")
+    days: list[HolidayDay] = Field(
+        max_length=366, description="All that differ; an empty list leaves the work week."
+    )
     version: Integer | None = Field(
         default=None, description="The organization's version read; or send If-Match."
     )
@@ -51,16 +53,16 @@ class HolidaysPut(Strict):
 class HolidayRead(Read):
     """A day that differs from the work week."""
 
-    day: date
-    name: str
-    is_working: bool
+    day: date = Field(description="The day.")
+    name: str = Field(description="Why it differs.")
+    is_working: bool = Field(description="Whether it is worked nevertheless (调休).")
 
 
 class HolidayList(Read):
     """The days of a year that differ from the work week."""
 
-    year: int
-    data: list[HolidayRead]
+    year: int = Field(description="The calendar year.")
+    data: list[HolidayRead] = Field(description="All of them in order: this list has no pages.")
 
 
 class HolidayFilter(Strict):
@@ -87,8 +89,8 @@ class CalendarQuery(Strict):
 class CalendarDay(Read):
     """A day of the calendar."""
 
-    day: date
-    is_working: bool
+    day: date = Field(description="The day.")
+    is_working: bool = Field(description="Whether it is worked.")
     name: str | None = Field(description="Why it differs from the work week.")
 
 
@@ -97,10 +99,12 @@ class CalendarRead(Read):
 
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
 
-    from_on: date = Field(alias="from")
-    to_on: date = Field(alias="to")
-    working_days: int
-    data: list[CalendarDay]
+    from_on: date = Field(alias="from", description="First day.")
+    to_on: date = Field(alias="to", description="Last day.")
+    working_days: int = Field(description="How many of the days are worked.")
+    data: list[CalendarDay] = Field(
+        description="Every day of the span in order: this list has no pages."
+    )
 
 
 class NumberRulePut(Strict):
@@ -112,7 +116,7 @@ class NumberRulePut(Strict):
         json_schema_extra={"examples": [{"pattern": "PO-{yyyy}-{n:5}", "restarts": "year"}]},
     )
 
-    pattern: str = Field(min_length=1, max_length=64)
+    pattern: str = Field(min_length=1, max_length=64, description="Tokens and literal characters.")
     restarts: Restarts = Field(default="never", description="When counting begins again at 1.")
     next: Integer | None = Field(
         default=None,
@@ -127,18 +131,18 @@ class NumberRulePut(Strict):
 class NumberRuleRead(Read):
     """How documents of a kind are numbered."""
 
-    kind: str
-    pattern: str
-    restarts: Restarts
+    kind: str = Field(description="The kind of documents.")
+    pattern: str = Field(description="Tokens and literal characters.")
+    restarts: Restarts = Field(description="When counting begins again at 1.")
     is_built_in: bool = Field(description="Whether this is the rule from the start.")
     next: str = Field(description="The number a document would get now.")
-    version: int
+    version: int = Field(description="Counts changes; the ETag.")
 
 
 class NumberRuleList(Read):
     """The number rules of all kinds of documents."""
 
-    data: list[NumberRuleRead]
+    data: list[NumberRuleRead] = Field(description="Those of all kinds: this list has no pages.")
 
 
 class PeriodFilter(Strict):
@@ -165,17 +169,25 @@ class PeriodReopen(Strict):
     reason: Name = Field(description="Kept in the trail and the feed.")
 
 
+class PeriodCloser(Read):
+    """The person or key that closed a period."""
+
+    kind: Literal["user", "api_key"] = Field(description="A person, or a key of no person.")
+    id: UUID = Field(description="The user's or the key's id.")
+    name: str | None = Field(description="null for a person who has left the organization.")
+
+
 class PeriodRead(Read):
     """A period of the books."""
 
-    code: str
-    starts_on: date
-    ends_on: date
-    status: Literal["open", "closed"]
+    code: str = Field(description="Such as `2026-P01`: fiscal year and number.")
+    starts_on: date = Field(description="First day.")
+    ends_on: date = Field(description="Last day.")
+    status: Literal["open", "closed"] = Field(description="`closed`: nothing is posted into it.")
     closed_at: datetime | None = Field(
         description="null for a closed period: it was closed together with a later one."
     )
-    closed_by: UUID | None = Field(description="The person or key that closed it.")
+    closed_by: PeriodCloser | None = Field(description="Who closed it.")
 
 
 class PeriodList(Read):
@@ -183,4 +195,4 @@ class PeriodList(Read):
 
     year: int = Field(description="The calendar year in which the fiscal year begins.")
     closed_through: date | None = Field(description="Nothing can be posted on or before this day.")
-    data: list[PeriodRead]
+    data: list[PeriodRead] = Field(description="All twelve in order: this list has no pages.")

@@ -5,6 +5,7 @@ from scm_api.access.limits import check_amount
 from scm_api.core.errors import OutsideLimits
 from scm_api.core.tx import Tx
 from scm_api.purchase_orders import repository
+from scm_api.purchase_orders.currencies import round_amount
 from scm_api.purchase_orders.saving import Order
 
 APPROVE = "purchase_orders:approve"
@@ -18,6 +19,7 @@ async def decide(tx: Tx, order: Order) -> None:
     if tx.principal.limits.amount is None:
         return
     base_currency = (await repository.organization(tx)).base_currency
-    check_amount(tx.principal, header.amount * header.exchange_rate, base_currency)
+    amount = round_amount(header.amount * header.exchange_rate, base_currency)
+    check_amount(tx.principal, amount, base_currency)
     if any(line.is_unlimited_overdelivery and not line.is_closed for line in order.lines):
         raise OutsideLimits

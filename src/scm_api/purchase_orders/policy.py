@@ -1,6 +1,6 @@
 """The rules of purchase orders, as pure functions: states, tolerances, statuses and amounts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
@@ -78,11 +78,26 @@ def transition(order: State, action: str) -> Transition | None:
     return next((t for t in TRANSITIONS if t.action == action and t.applies(order)), None)
 
 
-def allowed_actions(order: State) -> list[str]:
-    """What a caller may do with the order now, in the table's order."""
-    return list(
-        dict.fromkeys(t.action for t in TRANSITIONS if not t.is_automatic and t.applies(order))
+# What the operations of actions need; a test compares it with their routers.
+_PERMISSIONS = {
+    "approve": "purchase_orders:approve",
+    "unapprove": "purchase_orders:approve",
+    "receive": "receipts:write",
+}
+
+
+def permission_of(action: str) -> str:
+    """The permission that an action needs."""
+    return _PERMISSIONS.get(action, "purchase_orders:write")
+
+
+def allowed_actions(order: State, may: Callable[[str], bool]) -> list[str]:
+    """What a caller who has the permissions `may` says can do with the order now, in the table's
+    order."""
+    possible = dict.fromkeys(
+        t.action for t in TRANSITIONS if not t.is_automatic and t.applies(order)
     )
+    return [action for action in possible if may(permission_of(action))]
 
 
 def maximum_quantity(line: Line) -> Decimal | None:

@@ -99,7 +99,10 @@ class PurchaseOrderSummary(Read):
     close_reason: str | None = Field(description="completed, short_closed or cancelled_remainder.")
     is_on_hold: bool
     hold_reason: str | None
-    allowed_actions: list[str] = Field(description="What may be done with it now.")
+    allowed_actions: list[str] = Field(
+        description="What its state and the caller's permissions allow now. Duty rules and amount "
+        "limits are judged when it is done."
+    )
     revision: int = Field(description="1 as first approved; each change adds one.")
     amount: Money
     line_count: int

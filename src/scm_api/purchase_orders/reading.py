@@ -32,13 +32,13 @@ async def read(tx: Tx, header: PurchaseOrder) -> PurchaseOrderRead:
     names = await repository.names(
         tx, {line.item_id for line in lines}, {line.warehouse_id for line in lines}
     )
-    own = _own_part(header, lines) if len(lines) < header.line_count else {}
+    own = _own_part(tx, header, lines) if len(lines) < header.line_count else {}
     numbers = {line.line_no for line in lines}
     warnings = [WarningRead(**w) for w in header.warnings if w["line_no"] in numbers]
     if supplier.status == "on_watch":
         warnings.insert(0, WarningRead(code="supplier_on_watch", params={"code": supplier.code}))
     return PurchaseOrderRead(
-        **vars(summary(header, supplier, own)),
+        **vars(summary(tx, header, supplier, own)),
         warnings=warnings,
         lines=[_line(line, names, header.status == "issued") for line in lines],
     )
@@ -53,13 +53,14 @@ async def own_parts(tx: Tx, headers: Sequence[PurchaseOrder]) -> dict[UUID, dict
     for line in await repository.lines_of_all(tx, list(lines)):
         lines[line.order_id].append(line)
     return {
-        header.id: _own_part(header, lines[header.id])
+        header.id: _own_part(tx, header, lines[header.id])
         for header in headers
         if len(lines[header.id]) < header.line_count
     }
 
 
-def _own_part(header: PurchaseOrder, lines: Sequence[Line]) -> dict[str, Any]:
+def _own_part(tx: Tx, header: PurchaseOrder, lines: Sequence[Line]) -> dict[str, Any]:
+    allowed = policy.allowed_actions(header, tx.principal.may)
     return {
         "amount": policy.order_amount(lines, header.currency),
         "line_count": len(lines),
@@ -67,16 +68,17 @@ def _own_part(header: PurchaseOrder, lines: Sequence[Line]) -> dict[str, Any]:
         "confirmation_status": policy.confirmation_status(lines),
         "next_due_on": policy.next_due_on(lines) if header.status == "issued" else None,
         # Anything but a receipt binds the lines of others too.
-        "allowed_actions": [name for name in policy.allowed_actions(header) if name == "receive"],
+        "allowed_actions": [name for name in allowed if name == "receive"],
     }
 
 
 def summary(
-    header: PurchaseOrder, supplier: Supplier, own: Mapping[str, Any] | None = None
+    tx: Tx, header: PurchaseOrder, supplier: Supplier, own: Mapping[str, Any] | None = None
 ) -> PurchaseOrderSummary:
     """An order without its lines; `own` is what the caller's part of it says instead."""
     columns = {column.name: getattr(header, column.name) for column in header.__table__.columns}
-    columns |= {"allowed_actions": policy.allowed_actions(header), **(own or {})}
+    allowed = policy.allowed_actions(header, tx.principal.may)
+    columns |= {"allowed_actions": allowed, **(own or {})}
     amount = round_amount(columns["amount"], header.currency)
     return PurchaseOrderSummary.model_validate(
         columns

@@ -11,10 +11,10 @@ from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import ONE_BILLION
 from scm_api.core.tx import Tx
 from scm_api.purchase_orders import drafting, errors, policy, repository
+from scm_api.purchase_orders.deciding import APPROVE, decide
 from scm_api.purchase_orders.document import Line
 from scm_api.purchase_orders.events import CHANGES_AT_MOST, OrderRevised
 from scm_api.purchase_orders.models import PurchaseOrder
-from scm_api.purchase_orders.deciding import APPROVE, decide
 from scm_api.purchase_orders.saving import Order, event, lock, settle
 from scm_api.purchase_orders.schemas import LineChange, OrderRevise
 

@@ -67,7 +67,7 @@ async def list_(
     page = await service.list_all(tx, wanted)
     reply.next_page(page.next_cursor)
     own = await service.own_parts(tx, [row[0] for row in page.rows])
-    rows = [service.summary(row[0], row[1], own.get(row[0].id)) for row in page.rows]
+    rows = [service.summary(tx, row[0], row[1], own.get(row[0].id)) for row in page.rows]
     return PurchaseOrderList(**page.body(rows))
 
 

@@ -67,7 +67,7 @@ async def lock(
         )
     check_version(header.version, if_match, version, required=version_required)
     if policy.transition(header, action) is None:
-        raise refusal(header, action)
+        raise refusal(tx, header, action)
     return Order(header, lines)
 
 
@@ -79,15 +79,15 @@ async def lock_by_id(tx: Tx, order_id: UUID) -> Order:
     return Order(header, await repository.lines_of(tx, header.id))
 
 
-def refusal(header: PurchaseOrder, action: str) -> IllegalTransition:
-    """The problem of an action that is not possible now, with those that are."""
+def refusal(tx: Tx, header: PurchaseOrder, action: str) -> IllegalTransition:
+    """The problem of an action that is not possible now, with those that are for this caller."""
     state = f"{header.status} (on hold)" if header.is_on_hold else header.status
     return IllegalTransition(
         kind="purchase order",
         reference=header.number,
         state=state,
         action=action,
-        allowed=policy.allowed_actions(header),
+        allowed=policy.allowed_actions(header, tx.principal.may),
     )
 
 

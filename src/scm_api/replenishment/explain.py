@@ -7,7 +7,7 @@ import math
 from dataclasses import fields
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -53,6 +53,26 @@ def _service_formula(rule: ServiceRule, kind: Distribution) -> str:
     return f"k = (least r with E[(D - r)+] <= lot (1 - level) - mean) / sd, at least 0; D ~ {shape}"
 
 
+class _Telling(NamedTuple):
+    """Which figures, the lot apart, tell whoever solves for it the lot, and so the unit cost: its
+    formula's other terms are in sight.
+
+    The quantity itself stays visible, as nobody could order without it: rounded to whole order
+    multiples, it bounds the unit cost and does not tell it. The coarser the multiple, the less.
+    """
+
+    safety_stock: bool
+    reorder_point: bool
+    order_up_to: bool
+
+    @classmethod
+    def of(cls, inputs: SuggestionInputs, i: int) -> Self:
+        is_filled = bool(inputs.service_rule[i] == ServiceRule.FILL)
+        has_point = not math.isnan(inputs.policy_min[i])
+        of_point = is_filled and not has_point
+        return cls(is_filled, of_point, of_point or math.isnan(inputs.policy_max[i]))
+
+
 def explain(inputs: SuggestionInputs, result: Suggestions, i: int, today: date) -> dict[str, Any]:
     """Everything from which suggestion i can be computed again, ready for JSON.
 
@@ -80,6 +100,7 @@ def explain(inputs: SuggestionInputs, result: Suggestions, i: int, today: date) 
     }
     kind = Distribution(int(result.service.distribution[i]))
     ordered = int(result.order.multiples[i])
+    tells = _Telling.of(inputs, i)
     position, flip = float(result.position[i]), float(result.no_order_above[i])
     return {
         "as_of": today.isoformat(),
@@ -92,9 +113,10 @@ def explain(inputs: SuggestionInputs, result: Suggestions, i: int, today: date) 
             "distribution": kind.name.lower(),
             "formula": _service_formula(rule, kind),
             "safety_factor": _text(result.service.safety_factor[i]),
+            "is_cost_derived": tells.safety_stock,
         },
-        "steps": _steps(inputs, result, i, float(interval)),
-        "rounding": _rounding_steps(inputs, result, i),
+        "steps": _steps(inputs, result, i, float(interval), tells),
+        "rounding": _rounding_steps(inputs, result, i, tells),
         "order_on": _date(today, int(result.order_in_days[i])),
         "needed_on": _date(today, int(result.needed_in_days[i])),
         "stockout_on": _date(today, int(result.stockout_in_days[i])),
@@ -104,6 +126,7 @@ def explain(inputs: SuggestionInputs, result: Suggestions, i: int, today: date) 
             "position": _text(position),
             "units_away": _text(flip - position),
             "meaning": "an order is suggested while position <= this number, none above it",
+            "is_cost_derived": tells.reorder_point,
         },
     }
 
@@ -114,23 +137,25 @@ def _exact_quantity(inputs: SuggestionInputs, result: Suggestions, i: int) -> st
 
 
 def _steps(
-    inputs: SuggestionInputs, result: Suggestions, i: int, interval: float
+    inputs: SuggestionInputs, result: Suggestions, i: int, interval: float, tells: _Telling
 ) -> list[dict[str, Any]]:
     """Name, formula and value of each step before rounding, in order."""
     mean = float(result.protection.mean[i])
-    rows = [
-        ("protection_days", "max(lead_time_days + review_days, 1)", interval),
+    rows: list[tuple[str, str, float, bool]] = [
+        ("protection_days", "max(lead_time_days + review_days, 1)", interval, False),
         (
             "protection_mean",
             "sum of expected_demand over protection_days, the last day in part, "
             "daily_mean a day beyond horizon_days",
             mean,
+            False,
         ),
         (
             "protection_sd",
             "sqrt(protection_days * daily_sd² + (protection_mean / protection_days)² "
             "* lead_time_sd_days²)",
             result.protection.sd[i],
+            False,
         ),
         (
             "lot",
@@ -138,31 +163,45 @@ def _steps(
             "review_days * D / 365, minimum_quantity, order_multiple), "
             "D = 365 * protection_mean / protection_days; first term 0 if a cost is 0",
             result.lot[i],
+            True,
         ),
-        ("safety_stock", "safety_factor * protection_sd", result.service.safety_stock[i]),
+        (
+            "safety_stock",
+            "safety_factor * protection_sd",
+            result.service.safety_stock[i],
+            tells.safety_stock,
+        ),
         (
             "reorder_point",
             "policy_min if given else protection_mean + safety_stock",
             result.reorder_point[i],
+            tells.reorder_point,
         ),
         (
             "order_up_to",
             "policy_max if given else reorder_point + max(lot - review_days * protection_mean "
             "/ protection_days, 0); at least reorder_point",
             result.order_up_to[i],
+            tells.order_up_to,
         ),
-        ("on_order", "sum of receipts with in_days <= protection_days", result.on_order[i]),
-        ("position", "on_hand - reserved + on_order", result.position[i]),
+        ("on_order", "sum of receipts with in_days <= protection_days", result.on_order[i], False),
+        ("position", "on_hand - reserved + on_order", result.position[i], False),
         (
             "raw_need",
             f"order_up_to - position if position <= reorder_point + {TOLERANCE:.0e} else 0",
             result.raw_need[i],
+            tells.order_up_to,
         ),
     ]
-    return [{"name": n, "formula": f, "value": _text(float(v))} for n, f, v in rows]
+    return [
+        {"name": n, "formula": f, "value": _text(float(v)), "is_cost_derived": t}
+        for n, f, v, t in rows
+    ]
 
 
-def _rounding_steps(inputs: SuggestionInputs, result: Suggestions, i: int) -> list[dict[str, Any]]:
+def _rounding_steps(
+    inputs: SuggestionInputs, result: Suggestions, i: int, tells: _Telling
+) -> list[dict[str, Any]]:
     """Each rounding step with its rule, bound, result, and whether it changed the quantity."""
     order, reasons = result.order, Rounding(int(result.order.reasons[i]))
     rows = [
@@ -172,6 +211,7 @@ def _rounding_steps(inputs: SuggestionInputs, result: Suggestions, i: int) -> li
             inputs.minimum_quantity[i],
             _text(order.after_minimum[i]),
             Rounding.RAISED_TO_MINIMUM in reasons,
+            tells.order_up_to,
         ),
         (
             "multiple",
@@ -179,6 +219,7 @@ def _rounding_steps(inputs: SuggestionInputs, result: Suggestions, i: int) -> li
             inputs.order_multiple[i],
             _text(order.after_multiple[i]),
             Rounding.RAISED_TO_MULTIPLE in reasons,
+            False,
         ),
         (
             "maximum",
@@ -186,11 +227,19 @@ def _rounding_steps(inputs: SuggestionInputs, result: Suggestions, i: int) -> li
             inputs.maximum_quantity[i],
             _exact_quantity(inputs, result, i),
             Rounding.CUT_TO_MAXIMUM in reasons,
+            False,
         ),
     ]
     steps: list[dict[str, Any]] = [
-        {"step": s, "rule": r, "bound": _text(float(b)), "quantity": q, "changed": c}
-        for s, r, b, q, c in rows
+        {
+            "step": s,
+            "rule": r,
+            "bound": _text(float(b)),
+            "quantity": q,
+            "changed": c,
+            "is_cost_derived": t,
+        }
+        for s, r, b, q, c, t in rows
     ]
     if Rounding.MAXIMUM_BELOW_MINIMUM in reasons:
         steps[-1]["conflict"] = "the maximum is below the minimum order: the minimum is kept"

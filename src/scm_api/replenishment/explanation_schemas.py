@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from scm_api.core.redaction import COST
+from scm_api.core.redaction import COST, COST_DERIVED
 from scm_api.core.schemas import ItemLink, Link, Read
 from scm_api.replenishment.policies import Method, Scope, ServiceRuleName
 from scm_api.replenishment.schemas import OutcomeName
@@ -27,6 +27,10 @@ Figure = Annotated[
     WithJsonSchema({"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}),
 ]
 CostFigure = Annotated[Figure | None, COST]
+DerivedFigure = Annotated[Figure | None, COST_DERIVED]
+IsCostDerived = Annotated[
+    bool, Field(description="Whether costs could be computed from the figure.")
+]
 DemandClassName = Literal["none", "smooth", "erratic", "intermittent", "lumpy"]
 
 
@@ -70,7 +74,8 @@ class ExplainedLevel(Read):
 
     distribution: Literal["normal", "gamma", "poisson", "negative_binomial"]
     formula: str
-    safety_factor: Figure
+    safety_factor: DerivedFigure
+    is_cost_derived: IsCostDerived
 
 
 class ExplainedStep(Read):
@@ -78,7 +83,8 @@ class ExplainedStep(Read):
 
     name: str
     formula: str
-    value: Figure | None
+    value: DerivedFigure
+    is_cost_derived: IsCostDerived
 
 
 class ExplainedRounding(Read):
@@ -87,8 +93,9 @@ class ExplainedRounding(Read):
     step: Literal["minimum", "multiple", "maximum"]
     rule: str
     bound: Figure | None
-    quantity: Figure
+    quantity: DerivedFigure
     changed: bool
+    is_cost_derived: IsCostDerived
     conflict: str | None = Field(default=None, description="Set where two rules contradict.")
 
 
@@ -182,10 +189,11 @@ class ExplainedSource(Read):
 class ExplainedFlip(Read):
     """What would change the decision."""
 
-    no_order_above_position: Figure
+    no_order_above_position: DerivedFigure
     position: Figure
-    units_away: Figure
+    units_away: DerivedFigure
     meaning: str
+    is_cost_derived: IsCostDerived
 
 
 class Explanation(Read):

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import Path, Query
 
-from scm_api.core.errors import NotFound, TooManyJobs
+from scm_api.core.errors import NotFound
 from scm_api.core.http import OpenTx, ReplyLanguage, ReplyTo, operation, router
+from scm_api.core.job_errors import TooManyJobs
 from scm_api.core.language import Language
 from scm_api.core.redaction import SEE_COSTS
 from scm_api.core.schemas import ItemLink, Link

@@ -167,7 +167,9 @@ class PlanLineRead(Read):
     daily_demand: Number
     safety_stock: Number
     reorder_point: Number
-    order_up_to: Number
+    order_up_to: CostNumber = Field(
+        description="Costs decide how far it lies above the reorder point."
+    )
     previous_reorder_point: Number | None
     demand_class: str
     abc: str

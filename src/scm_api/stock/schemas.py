@@ -220,7 +220,9 @@ class StatusReason(Read):
     """Why a position has its status."""
 
     code: str
-    params: dict[str, Number | int]
+    params: dict[str, Number | int | None] = Field(
+        description="What costs decide is null without `costs:read`."
+    )
 
 
 class PositionRead(Read):
@@ -240,7 +242,9 @@ class PositionRead(Read):
     daily_demand: Number | None = Field(description="Mean per day, from the latest plan.")
     safety_stock: Number | None
     reorder_point: Number | None
-    order_up_to: Number | None
+    order_up_to: CostNumber = Field(
+        description="Costs decide how far it lies above the reorder point."
+    )
     days_of_cover: Number | None = Field(description="available / daily_demand")
     stock_status: str
     reasons: list[StatusReason]

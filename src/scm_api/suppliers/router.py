@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
-from scm_api.core.errors import Duplicate, NotFound, VersionMismatch
+from scm_api.core.errors import Duplicate, NotFound, OutsideLimits, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.core.pages import PageParams
 from scm_api.suppliers import offers, service, sourcing
@@ -88,7 +88,7 @@ async def get(tx: OpenTx, reply: ReplyTo, supplier: SupplierKey) -> SupplierRead
 @suppliers.patch(
     "/{supplier}",
     summary="Change a supplier",
-    **operation("suppliers:write", errors=[NotFound, Duplicate, VersionMismatch]),
+    **operation("suppliers:write", errors=[NotFound, Duplicate, OutsideLimits, VersionMismatch]),
 )
 async def change(
     tx: OpenTx, reply: ReplyTo, supplier: SupplierKey, body: SupplierPatch, if_match: IfMatch

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import MISSING
+
+from scm_api.core import limits
 from scm_api.core.documents import Key, apply_patch, insert
 from scm_api.core.errors import Invalid, NotFound, Rule, Text, unknown_filter
 from scm_api.core.http import Versions, check_version
@@ -130,9 +133,12 @@ async def list_all(tx: Tx, wanted: SupplierFilter) -> PageOf:
 
 
 async def change(tx: Tx, key: str, body: SupplierPatch, if_match: Versions | None) -> Supplier:
-    """Change a supplier. Raises `NotFound`, `VersionMismatch`, `Duplicate`."""
+    """Change a supplier. Raises `NotFound`, `VersionMismatch`, `Duplicate`, `OutsideLimits`."""
     supplier = await get(tx, key)
     check_version(supplier.version, if_match, body.version)
+    if body.status is not MISSING and body.status != supplier.status:
+        # Blocked for one is blocked for all.
+        limits.require_unconfined(tx)
     changes = await apply_patch(tx, supplier, body, kind="supplier", unique=("external_ref",))
     if changes:
         tx.emit(SupplierChanged(supplier.id, code=supplier.code, changes=changes))

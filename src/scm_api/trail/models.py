@@ -51,6 +51,9 @@ class AuditEntry(Identified, Base):
     __table_args__ = (
         Index("ix_audit_entry_page", "organization_id", "tx_order", "seq"),
         Index("ix_audit_entry_object", "organization_id", "object_id", "tx_order", "seq"),
+        Index("ix_audit_entry_object_type", "organization_id", "object_type", "tx_order", "seq"),
+        # The entries of one request lie close together anyway.
+        Index("ix_audit_entry_request", "organization_id", "request_id"),
         Index(
             "ix_audit_entry_parent",
             "organization_id",

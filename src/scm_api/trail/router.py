@@ -50,7 +50,9 @@ async def list_entries(
 async def list_accesses(
     tx: OpenTx, reply: ReplyTo, wanted: Annotated[AccessFilter, Query()]
 ) -> AccessList:
-    """Logins and refused credentials of this organization, with the reason; newest first."""
+    """Logins and refused credentials of this organization and its members, with the reason; newest
+    first. What names neither a key nor a person of it, such as an unknown key, only the operator
+    sees: `scm-api audit accesses`."""
     page = await service.list_accesses(tx, wanted)
     reply.next_page(page.next_cursor)
     return AccessList(**page.body([AccessRead.model_validate(row[0]) for row in page.rows]))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from scm_api.access.access_kinds import Kind, in_words
 from scm_api.core.pages import PageParams
 from scm_api.core.schemas import Instant, Page, Read
 
@@ -24,7 +25,10 @@ class AuditFilter(PageParams):
     )
     action: Action | None = Field(default=None, description="Only what was done in this way.")
     field: str | None = Field(
-        default=None, max_length=64, description="Only entries in which this field changed."
+        default=None,
+        max_length=64,
+        description="Only entries in which this field changed. Say besides which: by `object`, "
+        "`object_type`, `request_id` or `recorded_at_gte`.",
     )
     person: UUID | None = Field(
         default=None, description="A user's id: his sessions and his personal keys."
@@ -34,7 +38,10 @@ class AuditFilter(PageParams):
     )
     key: UUID | None = Field(default=None, description="The id of an API key.")
     operation: str | None = Field(
-        default=None, max_length=100, description="The operation's id, such as `items_change`."
+        default=None,
+        max_length=100,
+        description="The operation's id, such as `items_change`. Say besides which entries: by "
+        "`object`, `object_type`, `request_id` or `recorded_at_gte`.",
     )
     request_id: str | None = Field(
         default=None, max_length=128, description="The `X-Request-Id` of the call."
@@ -46,43 +53,48 @@ class AuditFilter(PageParams):
 class AuditedObject(Read):
     """What was changed."""
 
-    type: str
+    type: str = Field(description="The kind of object, such as `item`.")
     id: UUID | None = Field(description="Null for objects that have no id but a `key`.")
-    key: dict[str, str] | None
+    key: dict[str, str] | None = Field(
+        description="What names an object without an id, such as a day."
+    )
     parent_id: UUID | None = Field(description="What it is a part of: a line's order.")
 
 
 class AuditedPrincipal(Read):
     """Who changed it. `database` is somebody with direct access to the database."""
 
-    kind: str
-    id: UUID | None
-    name: str
+    kind: str = Field(description="`user`, `api_key`, `system` or `database`.")
+    id: UUID | None = Field(description="The key's, the person's or the process's own id.")
+    name: str = Field(description="What it was called then.")
     user_id: UUID | None = Field(description="The person behind a session or a personal key.")
-    key_id: UUID | None
-    session_id: UUID | None
+    key_id: UUID | None = Field(description="The API key it used.")
+    session_id: UUID | None = Field(description="The session it used.")
 
 
 class Change(Read):
     """A field before and after; null also where the object did not exist."""
 
-    old: Any = None
-    new: Any = None
+    old: Any = Field(default=None, description="Before.")
+    new: Any = Field(default=None, description="After.")
 
 
 class AuditEntryRead(Read):
     """One changed object."""
 
-    id: UUID
-    object: AuditedObject
-    action: Action
-    changes: dict[str, Change] = Field(description="The changed fields, by name.")
-    principal: AuditedPrincipal
+    id: UUID = Field(description="The entry's id.")
+    object: AuditedObject = Field(description="What was changed.")
+    action: Action = Field(description="What was done with it.")
+    changes: dict[str, Change] = Field(
+        description="The changed fields, by name. Of a new object, what every new one has (a "
+        "default) is left out."
+    )
+    principal: AuditedPrincipal = Field(description="Who changed it.")
     address: str | None = Field(description="The network address the call came from.")
-    request_id: str
-    operation: str | None
+    request_id: str = Field(description="The `X-Request-Id` of the call; empty without one.")
+    operation: str | None = Field(description="The operation's id, such as `items_change`.")
     reason: str | None = Field(description="`reason` of the body, or the header `Scm-Reason`.")
-    recorded_at: datetime
+    recorded_at: datetime = Field(description="When it was written.")
     sealed: bool = Field(description="Whether a seal covers it yet; it takes some seconds.")
     seal_no: int | None = Field(description="The number of that seal in the stream `audit`.")
 
@@ -94,9 +106,7 @@ class AuditEntryList(Page[AuditEntryRead]):
 class AccessFilter(PageParams):
     """Which attempts to list."""
 
-    kind: str | None = Field(
-        default=None, max_length=32, description="Only this outcome, such as `expired`."
-    )
+    kind: Kind | None = Field(default=None, description=f"Only this outcome:\n{in_words()}")
     person: UUID | None = Field(default=None, description="A user's id.")
     key: UUID | None = Field(default=None, description="The id of an API key.")
     happened_at_gte: Instant | None = Field(default=None, description="From this time on.")
@@ -106,15 +116,18 @@ class AccessFilter(PageParams):
 class AccessRead(Read):
     """Somebody came in, or was refused; callers are told less of the reason than `kind` says."""
 
-    id: UUID
-    happened_at: datetime
-    kind: str
-    user_id: UUID | None
-    key_id: UUID | None
-    address: str | None
-    request_id: str
-    count: int = Field(description="Alike attempts within the minute are counted as one.")
-    detail: dict[str, Any]
+    id: UUID = Field(description="The row's id.")
+    happened_at: datetime = Field(description="When it was written.")
+    kind: Kind = Field(description="What happened.")
+    user_id: UUID | None = Field(description="The person, if known.")
+    key_id: UUID | None = Field(description="The API key, if known.")
+    address: str | None = Field(description="The network address the attempt came from.")
+    request_id: str = Field(description="Empty for attempts that were only counted.")
+    count: int = Field(
+        description="Alike attempts: the first of a minute stands for itself, the rest are counted "
+        "in a row that follows."
+    )
+    detail: dict[str, Any] = Field(description="More about it; what, depends on `kind`.")
 
 
 class AccessList(Page[AccessRead]):
@@ -133,15 +146,15 @@ class SealRead(Read):
     stream: Stream = Field(
         description="`audit`: entries; `event`: the feed; `ledger`: stock documents with lines."
     )
-    no: int
-    row_count: int
+    no: int = Field(description="Its number in the stream, from 1 on.")
+    row_count: int = Field(description="How many rows it covers.")
     root: str = Field(description="The Merkle root, in hexadecimal.")
     seal: str = Field(
         description="The seal, in hexadecimal. Keep the newest elsewhere: `scm-api audit verify "
         "--head` then proves that none was taken away."
     )
     is_keyed: bool = Field(description="Whether the operator's key was used.")
-    sealed_at: datetime
+    sealed_at: datetime = Field(description="When it was made.")
 
 
 class SealList(Page[SealRead]):

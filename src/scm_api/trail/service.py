@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from scm_api.core.errors import NotFound, OutsideLimits
+from scm_api.core.errors import Invalid, NotFound, OutsideLimits, Rule, Text
 from scm_api.core.pages import PageOf
 from scm_api.core.tx import Tx
 from scm_api.trail import repository
@@ -16,6 +16,14 @@ from scm_api.trail.schemas import (
     AuditFilter,
     SealFilter,
     SealRead,
+)
+
+# No index serves these alone, so they would read the whole trail; each of those bounds it.
+_SLOW = ("field", "operation")
+_BOUNDS = ("object", "object_type", "request_id", "recorded_at_gte")
+NEEDS_A_BOUND = Rule(
+    "needs_a_bound",
+    Text("Narrow the search down too: by {bounds}.", "请同时以 {bounds} 之一缩小查询范围。"),
 )
 
 
@@ -34,8 +42,16 @@ async def get(tx: Tx, entry_id: UUID) -> AuditEntryRead:
 
 
 async def list_entries(tx: Tx, wanted: AuditFilter) -> PageOf:
-    """Newest first. Raises `OutsideLimits`."""
+    """Newest first. Raises `OutsideLimits`, `Invalid` for a search through all entries."""
     _check_unconfined(tx)
+    if all(getattr(wanted, name) is None for name in _BOUNDS):
+        errors = [
+            NEEDS_A_BOUND.at_parameter(name, bounds=", ".join(_BOUNDS))
+            for name in _SLOW
+            if getattr(wanted, name) is not None
+        ]
+        if errors:
+            raise Invalid(errors)
     return await repository.list_entries(tx, wanted)
 
 

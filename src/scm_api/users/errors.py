@@ -105,8 +105,10 @@ class AccountShared(Conflict):
     code = "account_shared"
     title = Text("Not this organization's account alone", "账户不只属于本组织")
     detail = Text(
-        "This account is not this organization's alone; its password cannot be reset from here.",
-        "该账户不只属于本组织,不能由此重置密码。",
+        "This account is not this organization's alone: the operator can open it again "
+        "(scm-api users reset), and suspending the person keeps him out of this organization.",
+        "该账户不只属于本组织:可由系统运维人员恢复(scm-api users reset),"
+        "或停用该成员以禁止其访问本组织。",
     )
 
 

@@ -70,19 +70,27 @@ async def consume(
     )
 
 
-_OPEN = """
-select id, user_id, for_organization_id from one_time_link
+_FIND = """
+select id, user_id, for_organization_id, expires_at from one_time_link
 where secret_sha256 = $1 and kind = $2 and used_at is null and expires_at > now()
-for update
 """
+
+
+async def find(tx: Tx, kind: Kind, token: str) -> asyncpg.Record:
+    """The link that a token opens, only looked at. Raises `LinkNotValid`."""
+    return await _by_token(tx, _FIND, kind, token)
 
 
 async def open_link(tx: Tx, kind: Kind, token: str) -> asyncpg.Record:
     """The link that a token opens, locked; `consume` makes it used. Raises `LinkNotValid`."""
+    return await _by_token(tx, _FIND + "for update", kind, token)
+
+
+async def _by_token(tx: Tx, statement: str, kind: Kind, token: str) -> asyncpg.Record:
     parts = split_token(token)
     row = None
     if parts is not None and parts[0] == _PREFIX[kind]:
-        row = await tx.fetchrow(_OPEN, digest(parts[2]), kind)
+        row = await tx.fetchrow(statement, digest(parts[2]), kind)
     if row is None:
         raise LinkNotValid
     return row

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from scm_api.access import access_log
+from scm_api.access.access_kinds import Kind
 from scm_api.access.authentication import digest, new_token, split_token
 from scm_api.core.errors import UNKNOWN_REFERENCE, Invalid, Problem
 from scm_api.core.ids import uuid7
@@ -134,22 +135,29 @@ def _reason(row: asyncpg.Record) -> str:
 
 
 async def _failed(tx: Tx, row: asyncpg.Record, reason: str) -> Problem:
+    await _note(tx, "login_failed", row, {"reason": reason})
+    return counted(tx, LoginFailed())
+
+
+async def _note(
+    tx: Tx, kind: Kind, row: asyncpg.Record, detail: dict[str, str] | None = None
+) -> None:
     await access_log.write(
         tx.driver,
-        "login_failed",
+        kind,
         organization_id=row["organization_id"],
         user_id=row["user_id"],
         address=tx.source.address,
         request_id=tx.request_id,
-        detail={"reason": reason},
+        detail=detail,
     )
-    return counted(tx, LoginFailed())
 
 
 async def _check_code(tx: Tx, row: asyncpg.Record, proof: Proof, counts: throttle.Throttle) -> None:
     user_id: UUID = row["user_id"]
     if proof.totp_code is None and proof.recovery_code is None:
-        raise SecondFactorRequired
+        await _note(tx, "second_factor_required", row)
+        raise counted(tx, SecondFactorRequired())
     codes = throttle.scope(throttle.CODES, "codes", user_id)
     if row["device_id"] is None:
         await throttle.admit(tx, codes)

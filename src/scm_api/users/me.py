@@ -1,14 +1,17 @@
 """One's own account: profile, password and second factor. Every statement names the caller."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from scm_api.access.limits import Places, places, stored
 from scm_api.access.permissions import permissions_of
-from scm_api.core.http import Versions, check_version
+from scm_api.core.http import check_version
 from scm_api.core.tx import Principal, Tx
 from scm_api.users import passwords, people, second_factor, sessions, throttle
 from scm_api.users.errors import (
@@ -79,33 +82,69 @@ async def _of_key(tx: Tx) -> list[OwnOrganization]:
     row = await tx.fetchrow(_KEY_ORGANIZATION, tx.principal.key_id)
     limits = tx.principal.limits
     assert row is not None
-    return [
-        OwnOrganization(
-            **dict(row),
-            is_current=True,
-            permissions=sorted(tx.principal.permissions),
-            warehouse_ids=_sorted(limits.warehouses),
-            category_ids=_sorted(limits.categories),
-            amount_limit=limits.amount,
-        )
-    ]
-
-
-def _sorted(ids: frozenset[UUID] | None) -> list[UUID] | None:
-    return None if ids is None else sorted(ids)
+    held = _Held(stored(limits.warehouses), stored(limits.categories), limits.amount)
+    permissions = sorted(tx.principal.permissions)
+    return [await _own(tx, row, held, permissions)]
 
 
 async def _of_person(tx: Tx) -> list[OwnOrganization]:
     rows = await tx.fetch(_ORGANIZATIONS, tx.principal.user_id)
     own = await tx.fetch(_OWN_ROLES, [row["id"] for row in rows])
     return [
-        OwnOrganization(
-            **dict(row),
-            is_current=row["id"] == tx.organization_id,
-            permissions=sorted(_granted(row, own)),
+        await _own(
+            tx,
+            row,
+            _Held(row["warehouse_ids"], row["category_ids"], row["amount_limit"]),
+            sorted(_granted(row, own)),
         )
         for row in rows
     ]
+
+
+@dataclass
+class _Held:
+    """Limits as memberships and keys keep them."""
+
+    warehouse_ids: list[UUID] | None
+    category_ids: list[UUID] | None
+    amount_limit: Decimal | None
+
+
+async def _own(tx: Tx, row: asyncpg.Record, held: _Held, permissions: list[str]) -> OwnOrganization:
+    known = Places({})
+    if held.warehouse_ids or held.category_ids:
+        async with _inside(tx, row["id"]):
+            known = await places(tx, [held], organization_id=row["id"])
+    return OwnOrganization(
+        id=row["id"],
+        code=row["code"],
+        name=row["name"],
+        roles=row["roles"],
+        is_current=row["id"] == tx.organization_id,
+        permissions=permissions,
+        warehouses=known.of(held.warehouse_ids),
+        categories=known.of(held.category_ids),
+        amount_limit=held.amount_limit,
+    )
+
+
+_ENTER = """
+select coalesce(current_setting(name, true), '') as was, set_config(name, value, true)
+from unnest(array['app.organization_id', 'app.warehouses', 'app.categories'],
+            array[$1::text, $2, $3]) as s (name, value)
+"""
+
+
+@contextlib.asynccontextmanager
+async def _inside(tx: Tx, organization_id: UUID) -> AsyncIterator[None]:
+    """See, for the statements of the block, what lies in one of the caller's organizations: the
+    limits he has in the current one are not those he has there. They name what they read."""
+    was = await tx.fetch(_ENTER, str(organization_id), "*", "*")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
+            await tx.fetch(_ENTER, *(one["was"] for one in was))
 
 
 def _granted(row: asyncpg.Record, own_roles: Sequence[asyncpg.Record]) -> frozenset[str]:
@@ -123,23 +162,30 @@ where id = $1
 """
 
 
-async def change(tx: Tx, body: MePatch, if_match: Versions | None) -> MeRead:
+async def change(tx: Tx, body: MePatch) -> MeRead:
     """Change one's own profile. Raises `PersonRequired`, `VersionMismatch`."""
     user_id = person_of(tx.principal)
     row = await tx.fetchrow(
         "select name, language, version from user_account where id = $1 for update", user_id
     )
     assert row is not None
-    check_version(row["version"], if_match, body.version)
+    check_version(row["version"], None, body.version)
     said = body.model_dump(exclude={"version"}, exclude_unset=True)
-    wanted = {"name": row["name"], "language": row["language"]} | said
-    if wanted != {"name": row["name"], "language": row["language"]}:
+    changes = {
+        name: {"old": row[name], "new": value} for name, value in said.items() if row[name] != value
+    }
+    if changes:
+        wanted = {"name": row["name"], "language": row["language"]} | said
         await tx.execute(_CHANGE, user_id, wanted["name"], wanted["language"])
+        await people.log_everywhere(
+            tx.driver, "profile_changed", user_id, source=tx.source, detail={"changes": changes}
+        )
     return await read(tx)
 
 
-_CREDENTIAL = """
-select u.email, u.name, c.password_hash, c.totp_secret, c.totp_confirmed_at
+_CREDENTIAL = f"""
+select u.email, u.name, {people.OWN_ORGANIZATIONS}, c.password_hash, c.totp_secret,
+       c.totp_confirmed_at
 from user_account u left join user_credential c on c.user_id = u.id where u.id = $1
 """
 
@@ -199,7 +245,13 @@ async def change_password(tx: Tx, old: str, new: str) -> None:
     prover = await Prover.of(tx)
     await prover.by_password(old)
     row = prover.row
-    chosen = passwords.check_choice(new, email=row["email"], name=row["name"], at="/new_password")
+    chosen = passwords.check_choice(
+        new,
+        email=row["email"],
+        name=row["name"],
+        organizations=row["organizations"],
+        at="/new_password",
+    )
     await people.set_password(tx, prover.user_id, chosen)
     await sessions.end(tx, prover.user_id, why="password_changed", but=tx.principal.session_id)
     await people.log(tx, "password_changed", prover.user_id, tx.organization_id)
@@ -247,12 +299,6 @@ async def confirm_totp(tx: Tx, code: str) -> list[str]:
     return codes
 
 
-_REMOVE_TOTP = """
-update user_credential set totp_secret = null, totp_confirmed_at = null, recovery_sha256 = '{}'
-where user_id = $1
-"""
-
-
 async def remove_totp(
     tx: Tx, password: str, totp_code: str | None, recovery_code: str | None
 ) -> None:
@@ -265,5 +311,5 @@ async def remove_totp(
     if prover.row["totp_confirmed_at"] is None:
         raise NoSecondFactor
     await prover.by_code(prover.row["totp_secret"], totp_code, recovery_code)
-    await tx.execute(_REMOVE_TOTP, prover.user_id)
+    await second_factor.remove(tx, prover.user_id)
     await people.log(tx, "totp_disabled", prover.user_id, tx.organization_id)

@@ -5,9 +5,10 @@ Checking costs the same whether or not there is anything to check against, and m
 
 import asyncio
 import os
+import re
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.resources import files
@@ -29,6 +30,8 @@ _WAITING = 4
 
 _threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
 _places = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
+_AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+_BETWEEN = re.compile(r"[\s._'’-]+")
 _BUSY = Text("too many passwords are being checked", "正在校验的密码过多")
 T = TypeVar("T")
 
@@ -45,7 +48,11 @@ PASSWORD_CHARACTERS = Rule(
 )
 PASSWORD_PERSONAL = Rule(
     "password_personal",
-    Text("The password must not be the e-mail or the name.", "密码不得与邮箱或姓名相同。"),
+    Text(
+        "The password must not be the e-mail, the name or the organization, nor that with digits "
+        "or punctuation around.",
+        "密码不得为邮箱、姓名或组织名称,也不得仅在其前后添加数字或标点。",
+    ),
 )
 PASSWORD_COMMON = Rule(
     "password_common",
@@ -70,28 +77,65 @@ def normal(password: str) -> str:
     return unicodedata.normalize("NFC", spaced)
 
 
-def check_choice(password: str, *, email: str, name: str, at: str = "/password") -> str:
-    """The normal form of a password somebody chooses. Raises `Invalid`, pointing at `at`."""
+def check_choice(
+    password: str,
+    *,
+    email: str,
+    name: str,
+    organizations: Iterable[str] = (),
+    at: str = "/password",
+) -> str:
+    """The normal form of a password somebody chooses; `organizations` are codes and names of those
+    he belongs to. Raises `Invalid`, pointing at `at`."""
     chosen = normal(password)
+    personal = [email, email.split("@")[0], name, *organizations]
     broken: FieldError | None = None
     if not SHORTEST <= len(chosen) <= LONGEST:
         broken = PASSWORD_LENGTH.at(at, shortest=SHORTEST, longest=LONGEST)
     elif any(unicodedata.category(c) in {"Cc", "Cs", "Cn"} for c in chosen):
         broken = PASSWORD_CHARACTERS.at(at)
-    elif chosen.casefold() in {email.casefold(), email.split("@")[0].casefold(), name.casefold()}:
+    elif _is_one_of(personal, chosen):
         broken = PASSWORD_PERSONAL.at(at)
-    elif chosen.lower() in _common() or len(set(chosen)) == 1:
+    elif chosen.lower() in _common() or _core(chosen) in _words() or len(set(chosen)) == 1:
         broken = PASSWORD_COMMON.at(at)
     if broken is not None:
         raise Invalid([broken])
     return chosen
 
 
+def _is_one_of(personal: Iterable[str], chosen: str) -> bool:
+    known = {text.casefold() for text in personal}
+    # A single letter is no name.
+    cores = {core for text in known if len(core := _joined(_core(text))) > 1}
+    return chosen.casefold() in known or _joined(_core(chosen)) in cores
+
+
+def _core(text: str) -> str:
+    """A text without digits, punctuation and spaces at both ends, in one case: what is left of
+    `Password12!` is `password`."""
+    return _AROUND.sub("", text.casefold())
+
+
+def _joined(text: str) -> str:
+    """`li.wei` and `Li Wei` as one word."""
+    return _BETWEEN.sub("", text)
+
+
 @cache
 def _common() -> frozenset[str]:
     # The most common of at least ten characters, most of them from the lists of zxcvbn (MIT).
-    text = files("scm_api.users").joinpath("common_passwords.txt").read_text("utf-8")
-    return frozenset(text.split())
+    return _listed("common_passwords.txt")
+
+
+@cache
+def _words() -> frozenset[str]:
+    # What people put digits around, of any length, most of them from the lists of zxcvbn (MIT).
+    cores = {core for one in _common() if len(core := _core(one)) > 3}
+    return _listed("common_words.txt") | cores
+
+
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(files("scm_api.users").joinpath(name).read_text("utf-8").split())
 
 
 async def hash_of(password: str) -> str:

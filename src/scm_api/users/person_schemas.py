@@ -9,7 +9,7 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field, SecretStr
 
 from scm_api.core.language import Language
 from scm_api.core.rules import broken
-from scm_api.core.schemas import Code, Integer, Name, Number, Page, Read, Strict
+from scm_api.core.schemas import Code, Integer, Link, Name, Number, Page, Read, Strict
 from scm_api.users.errors import EMAIL
 
 # As browsers check it (WHATWG HTML); other alphabets come as punycode.
@@ -38,7 +38,8 @@ NewPassword = Annotated[
     Field(
         min_length=1,
         max_length=200,
-        description="10 to 200 characters; not the e-mail, the name or a common one.",
+        description="10 to 200 characters; not the e-mail, the name, the "
+        "organization or a common one, with or without digits around.",
     ),
 ]
 OneTimeToken = Annotated[
@@ -132,6 +133,35 @@ class InvitationAccept(Strict):
     device_token: DeviceToken | None = None
 
 
+class LinkLook(Strict):
+    """A link to be looked at before it is used."""
+
+    model_config = _example({"token": "scm_in_b2x4example_from-the-link"})
+
+    token: OneTimeToken
+
+
+class InvitationLook(Read):
+    """What an invitation is for, and what accepting it takes."""
+
+    kind: Literal["invitation"] = "invitation"
+    email: str
+    organization_name: str
+    has_account: bool = Field(
+        description="Whether `password` must be that of the account there is; else it is chosen."
+    )
+    needs_code: bool = Field(description="Whether that account asks for a code, too.")
+    expires_at: datetime
+
+
+class PasswordResetLook(Read):
+    """Whose password a link resets."""
+
+    kind: Literal["password_reset"] = "password_reset"
+    email: str
+    expires_at: datetime
+
+
 class OwnInvitationAccept(Strict):
     """An invitation accepted by the person who is logged in."""
 
@@ -170,8 +200,8 @@ class OwnOrganization(Read):
     is_current: bool = Field(description="Whether this request was about it.")
     roles: list[str]
     permissions: list[str] = Field(description="All that is granted; `*` for everything.")
-    warehouse_ids: list[UUID] | None = Field(description="Only these; null: all.")
-    category_ids: list[UUID] | None = Field(description="Only these and below; null: all.")
+    warehouses: list[Link] | None = Field(description="Only these; null: all.")
+    categories: list[Link] | None = Field(description="With all below them; null: all.")
     amount_limit: Number | None = Field(description="In base currency; null: any amount.")
 
 
@@ -197,7 +227,7 @@ class MePatch(Strict):
 
     name: Name | MISSING = MISSING
     language: Language | None | MISSING = MISSING
-    version: Integer | None = Field(default=None, description="The version read; or send If-Match.")
+    version: Integer | None = Field(default=None, description="The version read.")
 
 
 class PasswordChange(Strict):

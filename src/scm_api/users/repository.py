@@ -7,11 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from scm_api.access.limits import stored
 from scm_api.access.models import Membership
 from scm_api.access.system_view import system_view
 from scm_api.core.pages import Conditions, PageOf, sql_page
-from scm_api.core.tx import Tx
-from scm_api.users.schemas import MemberFilter, MemberStatus
+from scm_api.core.tx import Limits, Tx
+from scm_api.users.links import Statements
+from scm_api.users.member_schemas import MemberFilter, MemberStatus
 
 
 @dataclass
@@ -35,11 +37,12 @@ class Member:
     updated_at: datetime
 
 
+_NAME = "case when m.status = 'invited' then coalesce(m.invited_as, u.email) else u.name end"
 # Until the invitation is accepted, everything looks as if there were no account yet.
-_COLUMNS = """
+_COLUMNS = f"""
 m.user_id as id, u.email, m.status, m.roles, m.warehouse_ids, m.category_ids, m.amount_limit,
 m.joined_at, m.version, m.created_at, m.updated_at,
-case when m.status = 'invited' then coalesce(m.invited_as, u.email) else u.name end as name,
+{_NAME} as name,
 m.status <> 'invited' and exists (
   select from user_credential c where c.user_id = m.user_id and c.totp_confirmed_at is not null
 ) as has_second_factor,
@@ -55,6 +58,9 @@ case when m.status = 'invited' then (
 ) end as invitation_expires_at
 """
 _SOURCE = "membership m join user_account u on u.id = m.user_id"
+_ID_OF = f"""
+select m.user_id from {_SOURCE} where m.organization_id = $1 and lower(u.email) = lower($2)
+"""
 _NAMES = tuple(Member.__dataclass_fields__)
 
 
@@ -69,6 +75,12 @@ async def find(tx: Tx, user_id: UUID) -> Member | None:
     return None if row is None else Member(**dict(row))
 
 
+async def id_of(tx: Tx, email: str) -> UUID | None:
+    """The id of the member with this e-mail."""
+    found: UUID | None = await tx.fetchval(_ID_OF, tx.organization_id, email)
+    return found
+
+
 async def list_members(tx: Tx, wanted: MemberFilter) -> PageOf:
     """A page of members by e-mail; its rows are `Member`s."""
     conditions = Conditions()
@@ -79,6 +91,12 @@ async def list_members(tx: Tx, wanted: MemberFilter) -> PageOf:
         conditions.add(
             "exists (select from unnest(m.roles) r where lower(r) = lower({}))", wanted.role
         )
+    if wanted.q is not None:
+        # What is shown is searched: of the invited, the account's own name is not.
+        found = (
+            f"strpos(lower(u.email), lower({{}})) > 0 or strpos(lower({_NAME}), lower({{}})) > 0"
+        )
+        conditions.add(f"({found})", wanted.q, wanted.q)
     order = [("lower(u.email)", str), ("m.user_id", UUID)]
     async with system_view(tx):
         page = await sql_page(tx, _COLUMNS, _SOURCE, conditions, wanted, order)
@@ -103,17 +121,16 @@ on conflict do nothing returning true
 
 
 async def add(
-    tx: Tx,
+    statements: Statements,
+    organization_id: UUID,
     user_id: UUID,
     name: str,
     roles: list[str],
-    warehouse_ids: list[UUID] | None,
-    category_ids: list[UUID] | None,
-    amount_limit: Decimal | None,
+    limits: Limits,
 ) -> bool:
     """Add a person as invited; False if he belongs to the organization already."""
-    arguments = (roles, warehouse_ids, category_ids, amount_limit, name)
-    return bool(await tx.fetchval(_ADD, tx.organization_id, user_id, *arguments))
+    arguments = (roles, stored(limits.warehouses), stored(limits.categories), limits.amount, name)
+    return bool(await statements.fetchval(_ADD, organization_id, user_id, *arguments))
 
 
 # Locked in one order: of two administrators who demote each other, the second finds himself alone.
@@ -149,7 +166,10 @@ async def remove(tx: Tx, membership: Membership) -> bool:
 
 
 async def belongs_elsewhere(tx: Tx, user_id: UUID) -> bool:
-    """Whether another organization has the person too, if only invited. In a system view."""
+    """Whether another organization has the person too, if only invited. In a system view; until
+    the end of the transaction nobody can invite him."""
+    # What refers to an account locks its row.
+    await tx.execute("select from user_account where id = $1 for update", user_id)
     found: bool = await tx.fetchval(
         "select exists (select from membership where user_id = $1 and organization_id <> $2)",
         user_id,

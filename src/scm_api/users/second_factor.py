@@ -13,6 +13,7 @@ import pyotp
 
 from scm_api.access.authentication import digest
 from scm_api.core.tx import Tx
+from scm_api.users.links import Statements
 
 STEP_SECONDS = 30
 # Clocks may be one step apart, either way.
@@ -72,3 +73,16 @@ async def use_code(tx: Tx, user_id: UUID, secret: str, code: str) -> bool:
 async def use_recovery_code(tx: Tx, user_id: UUID, code: str) -> bool:
     """Whether a recovery code is one of the person's; it is used up by this."""
     return bool(await tx.fetchval(_USE_RECOVERY, user_id, recovery_digest(code)))
+
+
+_REMOVE = """
+update user_credential set totp_secret = null, totp_confirmed_at = null, recovery_sha256 = '{}'
+from (select user_id, totp_confirmed_at from user_credential where user_id = $1 for update) was
+where user_credential.user_id = was.user_id returning was.totp_confirmed_at is not null
+"""
+
+
+async def remove(statements: Statements, user_id: UUID) -> bool:
+    """Forget a person's second factor, also one that was not confirmed yet; whether there was one
+    that counted."""
+    return bool(await statements.fetchval(_REMOVE, user_id))

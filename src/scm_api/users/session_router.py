@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 
 from scm_api.core.errors import NotFound, VersionMismatch
-from scm_api.core.http import IfMatch, OpenTx, ReplyTo, operation, router
+from scm_api.core.http import OpenTx, ReplyTo, operation, router
 from scm_api.core.operation_route import PUBLIC, SELF
 from scm_api.core.pages import PageParams
 from scm_api.users import logins, people, sessions
@@ -25,11 +25,14 @@ from scm_api.users.logins import Proof
 from scm_api.users.person_schemas import (
     InvitationAccept,
     InvitationAccepted,
+    InvitationLook,
+    LinkLook,
     MePatch,
     MeRead,
     OwnInvitationAccept,
     PasswordChange,
     PasswordReset,
+    PasswordResetLook,
     RecoveryCodes,
     SessionCreate,
     SessionCreated,
@@ -142,6 +145,27 @@ async def accept_invitation(tx: OpenTx, body: InvitationAccept) -> InvitationAcc
     return InvitationAccepted(**vars(accepted))
 
 
+@invitation_router.post(
+    "/look",
+    summary="Look at an invitation",
+    **operation(PUBLIC, errors=[LinkNotValid], read_only=True),
+)
+async def look_at_invitation(tx: OpenTx, body: LinkLook) -> InvitationLook:
+    """What the token of an invitation is for, and whether accepting it takes the password of an
+    account there is, or choosing one. Nothing is used up."""
+    return await people.look_at_invitation(tx, body.token.get_secret_value())
+
+
+@reset_router.post(
+    "/look",
+    summary="Look at a password reset",
+    **operation(PUBLIC, errors=[LinkNotValid], read_only=True),
+)
+async def look_at_reset(tx: OpenTx, body: LinkLook) -> PasswordResetLook:
+    """Whose password the token of a link resets. Nothing is used up."""
+    return await people.look_at_reset(tx, body.token.get_secret_value())
+
+
 @reset_router.post(
     "",
     status_code=204,
@@ -163,9 +187,11 @@ async def get(tx: OpenTx) -> MeRead:
 @me_router.patch(
     "", summary="Change my profile", **operation(SELF, errors=[PersonRequired, VersionMismatch])
 )
-async def change(tx: OpenTx, body: MePatch, if_match: IfMatch) -> MeRead:
-    """Change one's name or language (JSON Merge Patch)."""
-    return await own.change(tx, body, if_match)
+async def change(tx: OpenTx, body: MePatch) -> MeRead:
+    """Change one's name or language (JSON Merge Patch), if `version` is sent: that version. There
+    is no ETag: what one may in one's organizations changes without the profile. The access log of
+    each of them says what changed."""
+    return await own.change(tx, body)
 
 
 @me_router.post(

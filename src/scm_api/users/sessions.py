@@ -11,11 +11,13 @@ from uuid import UUID
 import asyncpg
 
 from scm_api.access import access_log
+from scm_api.access.access_kinds import Kind
 from scm_api.access.authentication import digest, new_token, split_token
 from scm_api.core.errors import NotFound, Unauthenticated
 from scm_api.core.ids import uuid7
 from scm_api.core.pages import Conditions, PageOf, PageParams, sql_page
 from scm_api.core.tx import Tx
+from scm_api.users.links import Statements
 
 ACCESS_SECONDS = 10 * 60
 # A refresh token waits this long for its use; a session ends after the second, used or not.
@@ -138,7 +140,7 @@ async def refresh(tx: Tx, token: str) -> SessionTokens:
     if parts is None or row is None or not _is_right(parts[2], row):
         raise await _refused(tx, "refresh_unknown")
     if row["is_revoked"] or row["is_expired"] or not row["is_active"]:
-        kind = "refresh_revoked" if row["is_revoked"] else "refresh_expired"
+        kind: Kind = "refresh_revoked" if row["is_revoked"] else "refresh_expired"
         raise await _refused(tx, kind if row["is_active"] else "person_inactive", row)
     if not await tx.fetchval(_USE, parts[1]):
         await end(tx, row["user_id"], why="refresh_reused", only=row["session_id"])
@@ -153,7 +155,7 @@ def _is_right(secret: str, row: asyncpg.Record) -> bool:
     return hmac.compare_digest(digest(secret), row["secret_sha256"])
 
 
-async def _refused(tx: Tx, kind: str, row: asyncpg.Record | None = None) -> Unauthenticated:
+async def _refused(tx: Tx, kind: Kind, row: asyncpg.Record | None = None) -> Unauthenticated:
     """The constant refusal; why stands in the access log, which outlives the refused request."""
     await access_log.write(
         tx.driver,
@@ -178,7 +180,12 @@ returning id
 
 
 async def end(
-    tx: Tx, user_id: UUID, *, why: str, only: UUID | None = None, but: UUID | None = None
+    tx: Statements,
+    user_id: UUID,
+    *,
+    why: str,
+    only: UUID | None = None,
+    but: UUID | None = None,
 ) -> int:
     """End a person's sessions, `only` one or all `but` one; gives how many. Every process refuses
     their tokens within a second."""

@@ -1,7 +1,6 @@
 """HTTP of an organization's members."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Path, Query, Request
 
@@ -10,15 +9,16 @@ from scm_api.access.schemas import conflict_reads
 from scm_api.core.errors import NotFound, VersionMismatch
 from scm_api.core.http import IfMatch, OpenTx, ReplyLanguage, ReplyTo, operation, router
 from scm_api.core.runtime import Runtime
-from scm_api.users import service
+from scm_api.users import members, recovery
 from scm_api.users.errors import (
     AccountShared,
     AlreadyMember,
     InvitationPending,
     LastAdministrator,
+    NoSecondFactor,
     OwnMembership,
 )
-from scm_api.users.schemas import (
+from scm_api.users.member_schemas import (
     InvitationLink,
     MemberChanged,
     MemberFilter,
@@ -32,8 +32,15 @@ from scm_api.users.schemas import (
 
 users = router("users")
 
+_OPENING = (NotFound, OwnMembership, PermissionEscalation, AccountShared, InvitationPending)
+
 UserKey = Annotated[
-    UUID, Path(description="The person's id.", examples=["01900000-0000-4000-8000-0000000000b1"])
+    str,
+    Path(
+        max_length=300,
+        description="The person's id (a UUID) or `email=zhang.min@example.com`.",
+        examples=["email=zhang.min@example.com"],
+    ),
 ]
 
 
@@ -45,17 +52,17 @@ def _public_url(request: Request) -> str | None:
 @users.get("", summary="List users", **operation("users:read"))
 async def list_(tx: OpenTx, reply: ReplyTo, wanted: Annotated[MemberFilter, Query()]) -> MemberList:
     """The people of the organization by e-mail, invited and suspended ones too."""
-    page = await service.list_all(tx, wanted)
+    page = await members.list_all(tx, wanted)
     reply.next_page(page.next_cursor)
-    return MemberList(**page.body(list(await service.reads(tx, page.rows))))
+    return MemberList(**page.body(list(await members.reads(tx, page.rows))))
 
 
 @users.get("/{user}", summary="Read a user", **operation("users:read", errors=[NotFound]))
 async def get(tx: OpenTx, reply: ReplyTo, user: UserKey) -> MemberRead:
     """One person of the organization."""
-    member = await service.get(tx, user)
+    member = await members.get(tx, await members.identify(tx, user))
     reply.etag(member.version)
-    return (await service.reads(tx, [member]))[0]
+    return (await members.reads(tx, [member]))[0]
 
 
 @users.post(
@@ -72,10 +79,10 @@ async def invite(
     tx: OpenTx, request: Request, reply: ReplyTo, language: ReplyLanguage, body: MemberInvite
 ) -> MemberInvited:
     """Invite a person by a link that is good once and for seven days; handing it over is the
-    caller's part. Whether the e-mail has an account already is not told."""
-    invited = await service.invite(tx, body)
+    caller's part. Whether the e-mail has an account already this answer does not tell."""
+    invited = await members.invite(tx, body)
     reply.created(f"/v1/users/{invited.member.id}", invited.member.version)
-    (read,) = await service.reads(tx, [invited.member])
+    (read,) = await members.reads(tx, [invited.member])
     return MemberInvited(
         **dict(read),
         duty_conflicts=conflict_reads(invited.conflicts, language),
@@ -95,7 +102,7 @@ async def invite(
 )
 async def invite_again(tx: OpenTx, request: Request, user: UserKey) -> InvitationLink:
     """A new link for an invitation that is not accepted yet; the earlier one becomes worthless."""
-    link = await service.invite_again(tx, user)
+    link = await members.invite_again(tx, await members.identify(tx, user))
     return InvitationLink(
         invitation_token=link.token,
         invitation_url=link.url(_public_url(request)),
@@ -129,9 +136,9 @@ async def change(
 ) -> MemberChanged:
     """Change roles, limits or status of a person here (JSON Merge Patch), felt within a second.
     Whoever changes somebody must have all he may, before and after; nobody changes himself."""
-    member, conflicts = await service.change(tx, user, body, if_match)
+    member, conflicts = await members.change(tx, await members.identify(tx, user), body, if_match)
     reply.etag(member.version)
-    (read,) = await service.reads(tx, [member])
+    (read,) = await members.reads(tx, [member])
     return MemberChanged(**dict(read), duty_conflicts=conflict_reads(conflicts, language))
 
 
@@ -146,7 +153,7 @@ async def change(
 )
 async def remove(tx: OpenTx, user: UserKey, if_match: IfMatch) -> None:
     """End somebody's membership. His account stays his; his personal keys here are revoked."""
-    await service.remove(tx, user, if_match)
+    await members.remove(tx, await members.identify(tx, user), if_match)
 
 
 @users.post(
@@ -154,16 +161,42 @@ async def remove(tx: OpenTx, user: UserKey, if_match: IfMatch) -> None:
     summary="Offer a password reset",
     **operation(
         "users:write",
-        errors=[NotFound, OwnMembership, PermissionEscalation, AccountShared, InvitationPending],
+        errors=_OPENING,
         secrets=["reset_token", "reset_url"],
     ),
 )
 async def offer_reset(tx: OpenTx, request: Request, user: UserKey) -> PasswordResetLink:
     """A link, good once and for a day, by which the person sets a new password. Only for accounts
     that belong to this organization alone and may no more than the caller."""
-    link = await service.reset_link(tx, user)
+    link = await recovery.reset_link(tx, await members.identify(tx, user))
     return PasswordResetLink(
         reset_token=link.token,
         reset_url=link.url(_public_url(request)),
         expires_at=link.expires_at,
     )
+
+
+@users.delete(
+    "/{user}/totp",
+    status_code=204,
+    summary="Remove a user's second factor",
+    **operation("users:write", errors=[*_OPENING, NoSecondFactor]),
+)
+async def remove_totp(tx: OpenTx, user: UserKey) -> None:
+    """Take the second factor off somebody who lost authenticator and recovery codes; all his
+    sessions end. Only for accounts that belong to this organization alone and may no more than the
+    caller; of a shared account, the operator does it (`scm-api users reset --remove-totp`)."""
+    await recovery.remove_totp(tx, await members.identify(tx, user))
+
+
+@users.delete(
+    "/{user}/sessions",
+    status_code=204,
+    summary="End a user's sessions",
+    **operation("users:write", errors=_OPENING),
+)
+async def end_sessions(tx: OpenTx, user: UserKey) -> None:
+    """End all sessions of a person, felt within a second. A session is for all of a person's
+    organizations: only for accounts that belong to this organization alone and may no more than the
+    caller. Anybody else is kept out of this organization by suspending him."""
+    await recovery.end_sessions(tx, await members.identify(tx, user))

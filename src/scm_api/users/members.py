@@ -7,28 +7,27 @@ from uuid import UUID
 
 from pydantic import MISSING
 
-from scm_api.access import access_log, catalogue, duties
+from scm_api.access import catalogue, duties
 from scm_api.access.duty_policy import Conflict
 from scm_api.access.granting import check_grant
 from scm_api.access.limits import limits_of, places, resolve_limits, stored
 from scm_api.access.models import Membership
 from scm_api.access.system_view import system_view
-from scm_api.core.documents import write
+from scm_api.core.documents import Key, write
 from scm_api.core.errors import NotFound, VersionMismatch
 from scm_api.core.http import Versions, check_version
 from scm_api.core.pages import PageOf
 from scm_api.core.tx import UNLIMITED, Limits, Tx
 from scm_api.users import links, people, repository
 from scm_api.users.errors import (
-    AccountShared,
     AlreadyMember,
     InvitationPending,
     LastAdministrator,
     OwnMembership,
 )
 from scm_api.users.links import NewLink
+from scm_api.users.member_schemas import MemberFilter, MemberInvite, MemberPatch, MemberRead
 from scm_api.users.repository import Member
-from scm_api.users.schemas import MemberFilter, MemberInvite, MemberPatch, MemberRead
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,17 @@ async def get(tx: Tx, user_id: UUID) -> Member:
     found = await repository.find(tx, user_id)
     if found is None:
         raise NotFound(kind="user", reference=str(user_id))
+    return found
+
+
+async def identify(tx: Tx, key: str) -> UUID:
+    """The id of the member behind a path key: a UUID or `email=...`. Raises `NotFound`."""
+    parsed = Key.parse(key, natural="email")
+    found = parsed.id
+    if parsed.natural is not None:
+        found = await repository.id_of(tx, parsed.natural)
+    if found is None:
+        raise NotFound(kind="user", reference=key)
     return found
 
 
@@ -79,13 +89,7 @@ async def invite(tx: Tx, body: MemberInvite) -> Invited:
     async with system_view(tx):
         user_id = await people.find_or_create(tx, body.email, body.name)
         is_new = await repository.add(
-            tx,
-            user_id,
-            body.name,
-            grant.roles,
-            stored(limits.warehouses),
-            stored(limits.categories),
-            limits.amount,
+            tx, tx.organization_id, user_id, body.name, grant.roles, limits
         )
         if is_new:
             link = await links.make(tx, "invitation", user_id, tx.organization_id)
@@ -105,7 +109,7 @@ async def invite_again(tx: Tx, user_id: UUID) -> NewLink:
     membership = await _find(tx, user_id)
     if membership.status != "invited":
         raise AlreadyMember(email=(await get(tx, user_id)).email)
-    await _check_reach(tx, membership)
+    await check_reach(tx, membership)
     async with system_view(tx):
         return await links.make(tx, "invitation", user_id, tx.organization_id)
 
@@ -119,9 +123,9 @@ async def change(
     Raises `NotFound`, `OwnMembership`, `VersionMismatch`, `Invalid`, `PermissionEscalation`,
     `DutyConflict`, `LastAdministrator`, `InvitationPending`.
     """
-    membership = await _others(tx, user_id)
+    membership = await others(tx, user_id)
     check_version(membership.version, if_match, body.version)
-    await _check_reach(tx, membership)
+    await check_reach(tx, membership)
     wanted = await _wanted(tx, membership, body)
     if "status" in wanted and membership.status == "invited":
         raise InvitationPending(email=(await get(tx, user_id)).email)
@@ -171,42 +175,15 @@ async def remove(tx: Tx, user_id: UUID, if_match: Versions | None) -> None:
     Raises `NotFound`, `OwnMembership`, `VersionMismatch`, `PermissionEscalation`,
     `LastAdministrator`.
     """
-    membership = await _others(tx, user_id)
+    membership = await others(tx, user_id)
     check_version(membership.version, if_match)
-    await _check_reach(tx, membership)
+    await check_reach(tx, membership)
     await _keep_an_administrator(tx, user_id)
     async with system_view(tx):
         await links.consume(tx, "invitation", user_id, tx.organization_id)
         await links.consume(tx, "password_reset", user_id, tx.organization_id)
     if not await repository.remove(tx, membership):
         raise VersionMismatch(current_version=membership.version + 1)
-
-
-async def reset_link(tx: Tx, user_id: UUID) -> NewLink:
-    """A link by which a member sets a new password. Whoever holds it becomes that person: only for
-    an account of this organization alone, and with no more than the caller has.
-
-    Raises `NotFound`, `OwnMembership`, `InvitationPending`, `PermissionEscalation`,
-    `AccountShared`.
-    """
-    membership = await _others(tx, user_id)
-    if membership.status == "invited":
-        raise InvitationPending(email=(await get(tx, user_id)).email)
-    await _check_reach(tx, membership)
-    async with system_view(tx):
-        if await repository.belongs_elsewhere(tx, user_id):
-            raise AccountShared
-        link = await links.make(tx, "password_reset", user_id, tx.organization_id)
-        await access_log.write(
-            tx.driver,
-            "password_reset_offered",
-            organization_id=tx.organization_id,
-            user_id=user_id,
-            address=tx.source.address,
-            request_id=tx.request_id,
-            detail={"by": str(tx.principal.actor_id)},
-        )
-    return link
 
 
 async def _find(tx: Tx, user_id: UUID) -> Membership:
@@ -216,14 +193,15 @@ async def _find(tx: Tx, user_id: UUID) -> Membership:
     return found
 
 
-async def _others(tx: Tx, user_id: UUID) -> Membership:
+async def others(tx: Tx, user_id: UUID) -> Membership:
+    """The membership of somebody else. Raises `NotFound`, `OwnMembership`."""
     membership = await _find(tx, user_id)
     if tx.principal.user_id == user_id:
         raise OwnMembership
     return membership
 
 
-async def _check_reach(tx: Tx, membership: Membership) -> None:
+async def check_reach(tx: Tx, membership: Membership) -> None:
     """That all a member may is the caller's too."""
     effective = await catalogue.effective(tx, membership.roles)
     check_grant(tx.principal, effective, limits_of(membership))

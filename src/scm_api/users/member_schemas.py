@@ -68,6 +68,7 @@ class MemberFilter(PageParams):
 
     status: MemberStatus | None = Field(default=None, description="Only these.")
     role: RoleCode | None = Field(default=None, description="Only those who have this role.")
+    q: str | None = Field(default=None, max_length=100, description="Part of the name or e-mail.")
 
 
 class MemberRead(Read):
