@@ -143,6 +143,26 @@ async def test_a_key_that_ends_makes_none_that_lives_longer(api: Client) -> None
     assert (await ending.post(KEYS, sooner)).status_code == 201
 
 
+async def test_a_key_that_ends_renews_none_that_lives_longer(api: Client) -> None:
+    endless, _ = await make(api, permissions=["items:read"])
+    _, ending = await make(api, permissions=["*"], expires_at="2098-01-01T00:00:00Z")
+    refused = await ending.post(f"{KEYS}/{endless['id']}/rotate", {"overlap_hours": 1})
+    assert problem_codes(refused) == ["outlives_its_maker"]
+    me = next(k for k in (await api.ok("GET", KEYS))["data"] if k["expires_at"])
+    assert (await ending.post(f"{KEYS}/{me['id']}/rotate", {})).status_code == 200
+
+
+async def test_a_key_works_in_its_own_organization_whatever_is_asked(
+    api: Client, other: Client
+) -> None:
+    mine = (await api.ok("GET", "/v1/organizations/current"))["code"]
+    for named in (mine, mine.upper(), str(api.organization_id)):
+        assert (await api.get("/v1/items", headers={"Scm-Organization": named})).status_code == 200
+    for named in (str(other.organization_id), "nothing"):
+        refused = await api.get("/v1/items", headers={"Scm-Organization": named})
+        assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+
+
 async def test_limits_are_kept_shown_and_never_widened(api: Client) -> None:
     places = {}
     for code in ("WH-1", "WH-2"):

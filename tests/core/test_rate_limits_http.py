@@ -87,6 +87,9 @@ async def test_an_answer_of_304_is_free(runtime: Runtime) -> None:
         answers = [await api.get(where, headers=headers) for _ in range(10)]
         assert [(a.status_code, left(a)) for a in answers] == [(304, 4)] * 10
         assert left(await api.get(where)) == 3
+        # Asked whether there is anything at all, the answer costs as much as a read, and counts.
+        anything = await api.get(where, headers={"If-None-Match": "*"})
+        assert (anything.status_code, left(anything)) == (304, 2)
 
 
 async def test_without_limits_there_are_no_fields(api: Client) -> None:

@@ -286,3 +286,18 @@ async def test_a_key_has_no_session_to_end(api: Client) -> None:
         ("DELETE", f"/v1/me/sessions/{uuid4()}"),
     ):
         assert code(await api.call(method, path)) == (403, "person_required")
+
+
+async def test_unknown_refresh_tokens_of_one_address_are_one_row(
+    api: Client, admin: asyncpg.Connection
+) -> None:
+    count = "select coalesce(sum(count), 0), count(*) from access_log where kind = $1"
+    before = await admin.fetchrow(count, "refresh_unknown")
+    for _ in range(5):
+        refused = await api.http.post(
+            "/v1/sessions/refresh", json={"refresh_token": f"scm_rt_{'a' * 16}_{'b' * 43}"}
+        )
+        assert refused.status_code == 401
+    after = await admin.fetchrow(count, "refresh_unknown")
+    assert after[0] - before[0] == 5
+    assert after[1] - before[1] <= 1

@@ -25,6 +25,15 @@ insert into access_log (id, kind, about_organization_id, user_id, key_id, addres
                         count, detail)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)
 """
+_COUNT = """
+update access_log set count = count + 1
+where id = (
+  select id from access_log
+  where happened_at > now() - interval '1 minute' and kind = $1
+    and address is not distinct from $2 and user_id is null and about_organization_id is null
+  order by happened_at desc limit 1)
+returning true
+"""
 _WINDOW_SECONDS = 60.0
 _FLUSH_SECONDS = 2.0
 _MOST_KINDS = 10_000
@@ -127,6 +136,15 @@ async def write(
     """Write one row in a transaction that may see the process's tables."""
     row = _row(kind, organization_id, user_id, key_id, address, request_id, count, detail)
     await driver.execute(_INSERT, *row)
+
+
+async def count_alike(
+    driver: asyncpg.Connection, kind: Kind, *, address: str | None, request_id: str
+) -> None:
+    """Write a refusal of nobody known, or count it with those of the last minute."""
+    counted = await driver.fetchval(_COUNT, kind, address)
+    if counted is None:
+        await write(driver, kind, address=address, request_id=request_id)
 
 
 def _row(

@@ -152,7 +152,7 @@ async def rotate(tx: Tx, key_id: UUID, body: ApiKeyRotate, if_match: Versions | 
     earlier rotation no more.
 
     Raises `NotFound`, `KeyRevoked`, `VersionMismatch`, `PermissionEscalation`,
-    `KeyOfAnotherPerson`.
+    `KeyOfAnotherPerson`; `Invalid` if it would outlive the key that renews it.
     """
     key = await _usable(tx, key_id)
     check_version(key.version, if_match, body.version)
@@ -160,6 +160,8 @@ async def rotate(tx: Tx, key_id: UUID, body: ApiKeyRotate, if_match: Versions | 
     if key.user_id is not None and key.user_id != tx.principal.user_id:
         raise KeyOfAnotherPerson()
     effective = await _check_own(tx, key)
+    if key.id != tx.principal.key_id:
+        await _check_expiry(tx, key.expires_at)
     token = new_token(PREFIXES[key.is_test], key.public)
     overlaps = body.overlap_hours > 0
     values = {

@@ -23,6 +23,7 @@ from scm_api.core.errors import (
     UNKNOWN_PARAMETER,
     Invalid,
     MalformedJson,
+    NotFound,
     Problem,
     Text,
     Unauthenticated,
@@ -96,7 +97,9 @@ class OperationRoute(APIRoute):
         response = await self._in_transaction(call, inner)
         if not principal.may(redaction.SEE_COSTS):
             self._hide_costs(response)
-        if response.status_code == 304 and request.state.budget:
+        # `*` asks whether there is anything at all, which costs as much as reading it.
+        is_held = request.headers.get("if-none-match", "").strip() != "*"
+        if response.status_code == 304 and is_held and request.state.budget:
             request.state.budget = rate_limits.give_back(runtime, principal)
         return response
 
@@ -114,7 +117,7 @@ class OperationRoute(APIRoute):
         )
         try:
             principal = await runtime.authenticate(runtime, credentials)
-        except Unauthenticated:
+        except (Unauthenticated, NotFound):
             # Failures only: whoever guesses keys spends his address's budget, not his neighbours'.
             request.state.budget = rate_limits.admit_address(runtime, address)
             raise

@@ -157,15 +157,19 @@ def _is_right(secret: str, row: asyncpg.Record) -> bool:
 
 async def _refused(tx: Tx, kind: Kind, row: asyncpg.Record | None = None) -> Unauthenticated:
     """The constant refusal; why stands in the access log, which outlives the refused request."""
-    await access_log.write(
-        tx.driver,
-        kind,
-        organization_id=row["chosen_organization_id"] if row else None,
-        user_id=row["user_id"] if row else None,
-        address=tx.source.address,
-        request_id=tx.request_id,
-        detail={"session": str(row["session_id"])} if row else None,
-    )
+    address, request_id = tx.source.address, tx.request_id
+    if row is None:
+        await access_log.count_alike(tx.driver, kind, address=address, request_id=request_id)
+    else:
+        await access_log.write(
+            tx.driver,
+            kind,
+            organization_id=row["chosen_organization_id"],
+            user_id=row["user_id"],
+            address=address,
+            request_id=request_id,
+            detail={"session": str(row["session_id"])},
+        )
     problem = Unauthenticated()
     problem.keep_writes = True
     return problem
