@@ -61,6 +61,10 @@ def test_every_operation_and_every_template_has_its_cell() -> None:
         assert {row[code] for code in TEMPLATES} <= {"yes", "no", "hidden costs"}
 
 
+# Their examples begin at an identity provider, which is not there; who may call is told anyway.
+AT_A_PROVIDER = {"me_link_identity", "me_unlink_identities", "sessions_create_oidc"}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def company(session_admin: asyncpg.Connection, template: Client) -> Client:
     """The example world, called with every permission; every write here is only tried."""
@@ -100,7 +104,7 @@ async def _log_in(admin: asyncpg.Connection, api: Client, role: str) -> Client:
 async def test_every_role_may_exactly_what_its_cell_says(
     op: Operation, company: Client, callers: dict[str, Client]
 ) -> None:
-    call = await op.runnable(company)
+    call = op.example() if op.id in AT_A_PROVIDER else await op.runnable(company)
     if op.writes:
         call = call.with_(query={"dry_run": "true"})
     for code, caller in callers.items():
@@ -115,6 +119,9 @@ async def _check(op: Operation, call: Call, cell: str, response: httpx.Response)
         assert response.json()["required_permission"] == op.permission
         return
     assert response.status_code < 500, told
+    needed = response.json().get("required_permission") if response.status_code == 403 else None
+    if needed in op.spec.get("x-additional-permissions", ()):
+        return  # What this very example needs besides, as the operation says.
     if response.status_code in (401, 403, 429):
         assert response.json()["code"] in ABOUT_PROOFS.get(op.permission, ()), told
     if response.is_success and response.content:

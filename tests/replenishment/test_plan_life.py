@@ -169,7 +169,7 @@ async def test_a_plan_outlives_its_job(api: Client, admin: asyncpg.Connection) -
     assert [p["status"] for p in listed["data"]] == ["failed", "succeeded"]
 
 
-@pytest.mark.parametrize("as_of", ["2019-01-01", "9999-12-20"])
+@pytest.mark.parametrize("as_of", ["2019-01-01", "2199-12-20"])
 async def test_a_plan_of_another_time_is_refused(api: Client, as_of: str) -> None:
     company = await _company(api)
     response = await api.post(PLANS, {"as_of": as_of})

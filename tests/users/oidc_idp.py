@@ -153,7 +153,7 @@ class IdentityProvider:
 async def running() -> AsyncIterator[IdentityProvider]:
     """A provider that listens on a free port of this machine meanwhile."""
     provider = IdentityProvider()
-    config = uvicorn.Config(provider, lifespan="off", log_level="error", access_log=False)
+    config = uvicorn.Config(provider, lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     provider.url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -65,7 +65,7 @@ async def test_a_token_of_the_provider_speaks_for_its_person(
     "changes",
     [
         {"aud": ["somebody else", "scm client"]},
-        {"exp": int(time.time()) + 300.5},
+        {"exp": int(time.time()) + 7_200.5},
         {"nbf": int(time.time()) - 5},
         {"header": {"typ": "at+jwt"}},
         {"header": {"typ": None}},

@@ -35,7 +35,7 @@ async def list_mine(tx: Tx, wanted: PageParams) -> PageOf:
     mine = (
         (Membership.user_id == principal.user_id, Membership.status == "active")
         if principal.key_id is None
-        else (ApiKey.id == principal.key_id,)
+        else (ApiKey.organization_id == tx.organization_id, ApiKey.id == principal.key_id)
     )
     statement = (
         select(Organization, OrganizationGroup.code, source.roles)
