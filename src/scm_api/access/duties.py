@@ -70,7 +70,7 @@ def _as_they_apply(found: Sequence[asyncpg.Record]) -> dict[str, Duty]:
 def _own(row: Mapping[str, Any] | asyncpg.Record) -> Duty:
     return Duty(
         row["code"],
-        Text(row["name"], row["name"]),
+        Text.of(row["name"]),
         row["mode"],
         tuple(row["first"]),
         tuple(row["second"]),

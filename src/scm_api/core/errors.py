@@ -17,6 +17,12 @@ class Text(NamedTuple):
     en: str
     zh: str
 
+    @classmethod
+    def of(cls, words: str) -> "Text":
+        """Somebody's own words, the same in both languages, braces and all."""
+        plain = words.replace("{", "{{").replace("}", "}}")
+        return cls(plain, plain)
+
     def render(self, language: str, params: Mapping[str, Any]) -> str:
         template = self.zh if language == "zh-CN" else self.en
         return template.format_map({n: _spoken(value, language) for n, value in params.items()})
