@@ -1,7 +1,7 @@
 """SQL that writes stock: the ledger, inbound supply and planning levels."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from uuid import UUID
 
@@ -165,8 +165,9 @@ class LineKeys:
 
 async def resolve(tx: Tx, keys: Sequence[LineKeys]) -> list[asyncpg.Record]:
     """Everything the lines of a request name, in one statement; what is unknown is null."""
-    columns = zip(*(astuple(key) for key in keys), strict=True)
-    return await tx.fetch(_RESOLVE, tx.organization_id, *(list(column) for column in columns))
+    # Not astuple: it looks for something to copy in every value, longer than the query takes.
+    columns = ([getattr(key, one.name) for key in keys] for one in fields(LineKeys))
+    return await tx.fetch(_RESOLVE, tx.organization_id, *columns)
 
 
 # Made with the first warehouse and never changed after, so a process may remember them.
